@@ -1,0 +1,103 @@
+# deployer: one Makefile, no recursion. `make help` lists the targets.
+
+CC ?= gcc
+VARIANT ?= release
+B := build/$(VARIANT)
+PREFIX ?= /usr/local
+VERSION := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
+
+PKGS := libcurl jansson yaml-0.1 openssl libpq libcares
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) hiredis libmicrohttpd 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs $(PKGS) hiredis)
+SANDBOX_LIBS = $(shell pkg-config --libs $(PKGS) libmicrohttpd)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2 \
+	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wcast-qual -Wundef -Wswitch-enum -Werror
+ifneq (,$(findstring clang,$(CC)))
+WARN += -Wno-gnu-statement-expression
+else
+WARN += -Wjump-misses-init -Wlogical-op -Wduplicated-branches
+endif
+
+ifeq ($(VARIANT),release)
+OPT := -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fPIE
+ifeq (,$(findstring clang,$(CC)))
+OPT += -fstack-clash-protection
+endif
+LINK := -pie -Wl,-z,relro,-z,now
+else ifeq ($(VARIANT),asan)
+OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LINK := -fsanitize=address,undefined
+else ifeq ($(VARIANT),tsan)
+OPT := -O1 -g -fsanitize=thread
+LINK := -fsanitize=thread
+else ifeq ($(VARIANT),fuzz)
+OPT := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+LINK := -fsanitize=fuzzer,address,undefined
+else
+OPT := -O0 -g
+endif
+
+CPPFLAGS_ALL := -Ideployer -I$(B)/gen -D_GNU_SOURCE -DDEPLOYER_VERSION='"$(VERSION)"' \
+	-isystem /usr/include/postgresql -include deployer/base/banned.h $(patsubst -I%,-isystem %,$(PKG_CFLAGS))
+CFLAGS_ALL := -std=c17 $(WARN) $(OPT) -pthread $(CFLAGS)
+
+ALL_SRC := $(sort $(wildcard deployer/*.c deployer/*/*.c deployer/*/*/*.c))
+SANDBOX_SRC := $(filter deployer/sandbox/%,$(ALL_SRC))
+CLI_SRC := $(filter-out $(SANDBOX_SRC) deployer/main.c,$(ALL_SRC))
+BASE_SRC := $(filter deployer/base/%,$(CLI_SRC))
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+GEN_OBJ := $(B)/gen/embedded.o
+
+LIB := $(B)/libdeployer.a
+SBLIB := $(B)/libsandbox.a
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
+SANDBOX_UNIT_BIN := $(filter $(B)/tests/unit/test_sandbox_%,$(UNIT_BIN))
+CLI_UNIT_BIN := $(filter-out $(SANDBOX_UNIT_BIN),$(UNIT_BIN))
+
+Q := $(if $(V),,@)
+
+.PHONY: all
+all: $(B)/deployer $(B)/deployer-sandbox
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+# templates/, services/ and runbooks/ go into the binary.
+EMBED_FILES := $(sort $(shell find templates services runbooks -type f 2>/dev/null))
+$(B)/gen/embedded.c: tools/embed.py $(EMBED_FILES)
+	@mkdir -p $(@D)
+	$(Q)python3 tools/embed.py $@ $(EMBED_FILES)
+$(GEN_OBJ): $(B)/gen/embedded.c
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=c17 -O0 -fPIE -c $< -o $@
+
+$(LIB): $(call obj,$(CLI_SRC)) $(GEN_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(SBLIB): $(call obj,$(filter-out deployer/sandbox/main.c,$(SANDBOX_SRC)) $(BASE_SRC))
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/deployer: $(call obj,deployer/main.c) $(LIB)
+	$(Q)$(CC) $(OPT) $(LINK) -pthread $^ -o $@ $(PKG_LIBS) -lm $(LDFLAGS)
+$(B)/deployer-sandbox: $(call obj,deployer/sandbox/main.c) $(SBLIB)
+	$(Q)$(CC) $(OPT) $(LINK) -pthread $^ -o $@ $(SANDBOX_LIBS) -lm $(LDFLAGS)
+
+$(CLI_UNIT_BIN): $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(LIB)
+	$(Q)$(CC) $(OPT) $(LINK) -pthread $^ -o $@ $(PKG_LIBS) -lcmocka -lm $(LDFLAGS)
+$(SANDBOX_UNIT_BIN): $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(SBLIB)
+	$(Q)$(CC) $(OPT) $(LINK) -pthread $^ -o $@ $(SANDBOX_LIBS) -lcmocka -lm $(LDFLAGS)
+
+.PHONY: units
+units: $(UNIT_BIN)
+
+.PHONY: unit
+unit: units
+	$(Q)tests/unit/run.sh $(B) $(T)
+
+.PHONY: clean
+clean:
+	rm -rf build

@@ -1,0 +1,20 @@
+/*
+ * command.h - one subcommand a file: a const table entry, found by main.c. What several commands
+ * share (options, opening a stack) is in commands/context.h.
+ */
+#ifndef COMMANDS_COMMAND_H
+#define COMMANDS_COMMAND_H
+
+#include "base/err.h"
+
+struct command {
+    const char *name;    /* "apply" */
+    const char *summary; /* one line for `deployer --help` */
+    const char *usage;   /* the text of `deployer NAME --help`, options included */
+    /* argv[0] is the command's name. Results are printed by it; errors are returned. */
+    struct err *(*run)(int argc, char **argv);
+};
+
+extern const struct command command_version;
+
+#endif

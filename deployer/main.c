@@ -1,0 +1,113 @@
+/*
+ * Picks the command, prints the error that ends it, maps it to an exit status; nothing else.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/buf.h"
+#include "base/cancel.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "commands/command.h"
+
+/* In the order of `deployer --help`. */
+static const struct command *const commands[] = {
+    &command_version,
+};
+
+static void print_help(FILE *to)
+{
+    fputs("deployer: takes a stack in one YAML file to running, verified services on Azure\n\n"
+          "Usage: deployer COMMAND [ARGUMENTS]\n\nCommands:\n",
+            to);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        fprintf(to, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("\n'deployer COMMAND --help' describes a command and its options.\n", to);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (text_eq(commands[i]->name, name))
+            return commands[i];
+    }
+    return NULL;
+}
+
+static struct err *unknown_command(const char *name)
+{
+    const char *names[ARRAY_LEN(commands)];
+
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        names[i] = commands[i]->name;
+    const char *meant = text_suggest(str_of(name), names, ARRAY_LEN(names));
+
+    if (meant != NULL)
+        return err_new(ERR_USAGE, 0, "'%s' is not a command (did you mean %s?)", name, meant);
+    return err_new(ERR_USAGE, 0, "'%s' is not a command: see deployer --help", name);
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (text_eq(argv[i], "--"))
+            return false;
+        if (text_eq(argv[i], "--help") || text_eq(argv[i], "-h"))
+            return true;
+    }
+    return false;
+}
+
+static int report(struct err *e)
+{
+    AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
+    const int status = err_exit_status(e);
+
+    if (err_text(e)[0] != '\0') {
+        buf_addf(&text, "deployer: %s\n", err_text(e));
+        if (err_hint(e)[0] != '\0')
+            buf_addf(&text, "  next: %s\n", err_hint(e));
+        secret_scrub(&text);
+        fputs(buf_text(&text), stderr);
+    }
+    err_free(e);
+    return status;
+}
+
+static int finish(int status)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fputs("deployer: standard output can't be written\n", stderr);
+        return status == 0 ? 1 : status;
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    /* A core dump would hold the secrets that are never written otherwise. */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    if (argc < 2) {
+        print_help(stderr);
+        return 64;
+    }
+    if (text_eq(argv[1], "--help") || text_eq(argv[1], "-h") || text_eq(argv[1], "help")) {
+        print_help(stdout);
+        return finish(0);
+    }
+    const struct command *c =
+            text_eq(argv[1], "--version") ? &command_version : find_command(argv[1]);
+
+    if (c == NULL)
+        return report(unknown_command(argv[1]));
+    if (asks_for_help(argc - 1, argv + 1)) {
+        fputs(c->usage, stdout);
+        return finish(0);
+    }
+    cancel_install();
+    struct err *e = c->run(argc - 1, argv + 1);
+
+    return finish(e == NULL ? 0 : report(e));
+}

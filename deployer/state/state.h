@@ -1,0 +1,80 @@
+/*
+ * state.h - what one stack and environment owns, and what is under way. One owner at a time.
+ *
+ * Entries are keyed by the normalised id (state_id_key). A journal of intents is durable before a
+ * request that changes something is sent; compaction writes the state anew. No secret is ever
+ * in it: documents are stored by expr_stored.
+ * The JSON (version 1): {"format_version":1,"lineage":UUID,"serial":N,"salt":HEX,
+ *   "owner":{"stack","environment","tenant","subscription","endpoint","target"},
+ *   "suffix":"k3f9a", "entries":{KEY:{"id","address","kind","api_version","depends_on":[...],
+ *   "last_applied":{...},"created":TIME,"updated":TIME,"status":"ready|tainted"}},
+ *   "intents":{KEY:{"action","address","kind","id","token":{...},"since":TIME}}}
+ */
+#ifndef STATE_STATE_H
+#define STATE_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct state;
+struct http_loop;
+
+struct state_owner {
+    const char *stack;
+    const char *environment;
+    const char *tenant;
+    const char *subscription;
+    const char *endpoint; /* of the cloud's API */
+    const char *target;
+};
+
+struct state_open {
+    const char *url; /* NULL: ".deployer/STACK[-ENVIRONMENT].json" beside the stack; a path,
+                        "azblob://ACCOUNT/CONTAINER/BLOB", "postgres://..." */
+    const char *stack_dir;
+    struct state_owner owner;
+    bool is_locked; /* take the lock (apply, destroy, state mv); a plan does not */
+    int64_t lock_timeout_ms;
+    struct http_loop *loop; /* for remote ones; NULL for local */
+};
+
+/*
+ * Opens or makes the state. ERR_LOCKED says whose lock it is; ERR_CONFIG for another stack's state,
+ * a newer format or a checksum that does not match.
+ */
+MUST_CHECK struct err *state_open(const struct state_open *o, struct state **ret);
+/* Releases the lock. NULL is accepted. */
+void state_close(struct state *s);
+
+/* The whole document, borrowed: read it freely, change it by the functions below only. */
+const json_t *state_document(const struct state *s);
+bool state_is_new(const struct state *s);
+/* Random, made with the state: the salt of secrets' digests. */
+struct str state_salt(const struct state *s);
+/* The key of an id: lower case, without a slash at the end. Owned. */
+MUST_CHECK char *state_id_key(const char *id);
+const json_t *state_entry(const struct state *s, const char *id);
+/* By address in the stack; NULL if there is none. */
+const json_t *state_entry_at(const struct state *s, const char *address);
+
+/*
+ * Changes are collected and become durable together with state_commit (one round of the engine):
+ * an intent must be committed before its request is sent.
+ */
+void state_put_intent(struct state *s, const char *id, json_t *intent); /* takes intent */
+void state_drop_intent(struct state *s, const char *id);
+void state_put_entry(struct state *s, const char *id, json_t *entry); /* takes entry */
+void state_drop_entry(struct state *s, const char *id);
+void state_set(struct state *s, const char *key, json_t *value); /* top level: "suffix" */
+/* Appends to the journal and syncs; ERR_LOCKED when the lock was lost, ERR_STALE for a foreign
+ * serial. */
+MUST_CHECK struct err *state_commit(struct state *s);
+/* Writes the state whole and empties the journal. */
+MUST_CHECK struct err *state_compact(struct state *s);
+
+#endif
