@@ -81,6 +81,10 @@ $(LIB): $(call obj,$(CLI_SRC)) $(GEN_OBJ)
 $(SBLIB): $(call obj,$(filter-out deployer/sandbox/main.c,$(SANDBOX_SRC)) $(BASE_SRC))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+$(UNIT_BIN): | $(B)/tests/unit
+$(B)/tests/unit:
+	@mkdir -p $@
+
 $(B)/deployer: $(call obj,deployer/main.c) $(LIB)
 	$(Q)$(CC) $(OPT) $(LINK) -pthread $^ -o $@ $(PKG_LIBS) -lm $(LDFLAGS)
 $(B)/deployer-sandbox: $(call obj,deployer/sandbox/main.c) $(SBLIB)
@@ -95,8 +99,95 @@ $(SANDBOX_UNIT_BIN): $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(SBLIB)
 units: $(UNIT_BIN)
 
 .PHONY: unit
-unit: units
+unit: packages-unit
+	$(Q)$(MAKE) units
 	$(Q)tests/unit/run.sh $(B) $(T)
+
+# --- integration, checks ---------------------------------------------------------------------
+.PHONY: integration
+integration: all
+	$(Q)DEPLOYER_BUILD=$(CURDIR)/$(B) python3 tests/integration/run.py $(T)
+
+# A second make builds: what pkg-config says is known only once the packages are there.
+.PHONY: test
+test: packages-test
+	$(Q)$(MAKE) all units
+	$(Q)$(MAKE) unit DEPLOYER_NO_INSTALL=1
+	$(Q)$(MAKE) integration
+
+.PHONY: check
+check: packages-dev
+	$(Q)$(MAKE) test lint
+
+.PHONY: asan
+asan:
+	$(Q)$(MAKE) VARIANT=asan unit integration
+
+.PHONY: lint
+lint: all
+	$(Q)tests/lint.sh $(B)
+
+.PHONY: fmt
+fmt:
+	clang-format -i $(ALL_SRC) $(wildcard deployer/*/*.h deployer/*/*/*.h tests/unit/*.c tests/fuzz/*.c)
+
+# --- fuzzing: clang; FUZZ_SECONDS a harness ---------------------------------------------------
+FUZZ_SECONDS ?= 60
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/tests/fuzz/%,$(FUZZ_SRC))
+
+.PHONY: fuzz
+fuzz:
+	$(Q)$(MAKE) CC=clang VARIANT=fuzz fuzzers
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh build/fuzz $(T)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZ_BIN)
+$(filter build/fuzz/tests/fuzz/fuzz_sandbox_%,$(FUZZ_BIN)): build/fuzz/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(SBLIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(OPT) $(LINK) -pthread $^ -o $@ $(SANDBOX_LIBS) -lm $(LDFLAGS)
+$(filter-out build/fuzz/tests/fuzz/fuzz_sandbox_%,$(FUZZ_BIN)): build/fuzz/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(OPT) $(LINK) -pthread $^ -o $@ $(PKG_LIBS) -lm $(LDFLAGS)
+
+# --- the demo: sandbox, apply, verify ---------------------------------------------------------
+.PHONY: demo demo-stop
+demo: packages-services
+	$(Q)$(MAKE) all
+	$(Q)tools/demo.sh $(B)
+demo-stop:
+	$(Q)tools/demo.sh $(B) stop
+
+.PHONY: bench
+bench: all
+	$(Q)tests/bench/run.sh $(B) $(T)
+
+.PHONY: torture
+torture: all
+	$(Q)DEPLOYER_BUILD=$(CURDIR)/$(B) python3 tests/torture/run.py $(T)
+
+# --- packages, installation ---------------------------------------------------------------------
+# Nothing is done where all is there; DEPLOYER_NO_INSTALL=1 leaves it out.
+.PHONY: packages-unit packages-test packages-services packages-dev
+packages-unit packages-test packages-services packages-dev: packages-%:
+	$(Q)[ -n "$(DEPLOYER_NO_INSTALL)" ] || tools/packages.sh $*
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/deployer $(B)/deployer-sandbox $(DESTDIR)$(PREFIX)/bin
+
+.PHONY: dist
+dist:
+	git archive --prefix=deployer-$(VERSION)/ -o build/deployer-$(VERSION).tar.gz HEAD
+
+.PHONY: help
+help:
+	@echo "make demo        install what is missing, build, start the sandbox, apply examples/langfuse, verify it"
+	@echo "make demo-stop   stop what make demo started"
+	@echo "make test        unit and integration tests (make unit: the first alone; T=name: one of them)"
+	@echo "make check       test and lint"
+	@echo "make asan fuzz bench torture fmt lint install dist clean"
 
 .PHONY: clean
 clean:
