@@ -39,9 +39,11 @@ struct state_open {
     const char *stack_dir;
     struct state_owner owner;
     bool is_locked; /* take the lock (apply, destroy, state mv); a plan does not */
+    bool is_named;  /* CI=true: a local state is refused unless `url` names it */
     int64_t lock_timeout_ms;
     struct http_loop *loop; /* for remote ones; NULL for local */
 };
+/* An owner whose members are NULL takes any state (commands that are given --state alone). */
 
 /*
  * Opens or makes the state. ERR_LOCKED says whose lock it is; ERR_CONFIG for another stack's state,
@@ -76,5 +78,24 @@ void state_set(struct state *s, const char *key, json_t *value); /* top level: "
 MUST_CHECK struct err *state_commit(struct state *s);
 /* Writes the state whole and empties the journal. */
 MUST_CHECK struct err *state_compact(struct state *s);
+
+/* Where it is kept, for messages: the path, or the URL without what is secret in it. Borrowed. */
+const char *state_name(const struct state *s);
+/*
+ * Another document in place of this one (`state push`): takes it. Its lineage must be ours and its
+ * serial not older, unless `is_forced` or nothing was there yet. Written at once.
+ * Errors: ERR_CONFIG no state, another owner's; ERR_PROTECT lineage or serial.
+ */
+MUST_CHECK struct err *state_replace(struct state *s, json_t *document, bool is_forced);
+/*
+ * Who holds the lock, as JSON text {"user","host","pid","since","command"}; NULL when nobody does.
+ * Breaks the lock if asked: its holder notices at its next commit and stops. Owned.
+ */
+MUST_CHECK struct err *state_lock_holder(const struct state_open *o, bool is_broken, char **ret);
+
+static inline void auto_state(struct state **s)
+{
+    state_close(*s);
+}
 
 #endif
