@@ -1,0 +1,279 @@
+#include "sandbox/backend.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/jsonx.h"
+#include "base/str.h"
+#include "base/text.h"
+#include "sandbox/backend_core.h"
+
+static const struct driver *const drivers[] = {
+    &driver_app,
+    &driver_job,
+};
+
+static char *lower(const char *text)
+{
+    char *copy = xstrdup(text);
+
+    for (char *p = copy; *p != '\0'; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return copy;
+}
+
+static const struct driver *driver_of(const char *type)
+{
+    for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
+        if (str_eq_ci(str_of(drivers[i]->type), str_of(type)))
+            return drivers[i];
+    return NULL;
+}
+
+struct entry *backend_find(struct backend *b, const char *id)
+{
+    if (id == NULL)
+        return NULL;
+    for (struct entry *e = b->entries; e != NULL; e = e->next)
+        if (str_eq_ci(str_of(e->id), str_of(id)))
+            return e;
+    return NULL;
+}
+
+struct entry *backend_parent(struct backend *b, const char *id, int levels)
+{
+    AUTO(free) char *copy = xstrdup(id);
+
+    for (int cut = 0; cut < levels * 2; cut++) {
+        char *slash = strrchr(copy, '/');
+
+        if (slash == NULL)
+            return NULL;
+        *slash = '\0';
+    }
+    return backend_find(b, copy);
+}
+
+bool backend_is_below(const char *id, const char *parent)
+{
+    const size_t len = strlen(parent);
+
+    return str_starts_ci(str_of(id), str_of(parent)) && (id[len] == '\0' || id[len] == '/');
+}
+
+const char *backend_name(const char *id)
+{
+    const char *slash = strrchr(id, '/');
+
+    return slash == NULL ? id : slash + 1;
+}
+
+static void drop_error(struct entry *e)
+{
+    json_decref(e->error);
+    e->error = NULL;
+}
+
+void backend_set_pending(struct entry *e)
+{
+    drop_error(e);
+    e->state = BACKEND_PENDING;
+}
+
+void backend_set_ready(struct entry *e)
+{
+    drop_error(e);
+    e->state = BACKEND_READY;
+}
+
+static json_t *error_json(const char *code, const char *fmt, va_list args)
+{
+    AUTO(buf) struct buf text = BUF_INIT(4096);
+    char block[2048];
+
+    vsnprintf(block, sizeof(block), fmt, args);
+    buf_add_text(&text, block);
+    return jsonx_must(json_pack("{s:s, s:o}", "code", code, "message", text_json(buf_str(&text))));
+}
+
+void backend_set_failed(struct entry *e, const char *code, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    drop_error(e);
+    e->error = error_json(code, fmt, args);
+    e->state = BACKEND_FAILED;
+    va_end(args);
+}
+
+bool backend_answer_error(
+        struct backend_call *call, int status, const char *code, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    call->status = status;
+    json_decref(call->answer);
+    call->answer = jsonx_must(json_pack("{s:o}", "error", error_json(code, fmt, args)));
+    va_end(args);
+    return true;
+}
+
+char *backend_folder(const struct backend *b, const char *id, const char *sub)
+{
+    AUTO(free) char *key = lower(id);
+    char hex[DIGEST_HEX_SIZE];
+
+    digest_sha256_hex(str_of(key), hex);
+    return xasprintf("%s/%.24s-%.8s%s%s", b->dir, backend_name(key), hex, sub == NULL ? "" : "/",
+            sub == NULL ? "" : sub);
+}
+
+struct err *backend_open(const struct backend_options *o, struct backend **ret)
+{
+    struct backend *b = xcalloc(1, sizeof(*b));
+
+    b->dir = file_join(o->dir, "services");
+    b->ca_cert = xstrdup(o->ca_cert);
+    b->ca_key = xstrdup(o->ca_key);
+    b->has_services = o->has_services;
+    struct err *e = file_make_dir(b->dir, 0755);
+
+    if (e != NULL) {
+        backend_close(b);
+        return e;
+    }
+    *ret = b;
+    return NULL;
+}
+
+static void entry_free(struct entry *e)
+{
+    if (e->driver != NULL && e->driver->release != NULL)
+        e->driver->release(e);
+    free(e->id);
+    free(e->key);
+    free(e->type);
+    json_decref(e->doc);
+    json_decref(e->error);
+    free(e);
+}
+
+void backend_close(struct backend *b)
+{
+    if (b == NULL)
+        return;
+    b->is_closing = true;
+    while (b->entries != NULL) {
+        struct entry *e = b->entries;
+
+        b->entries = e->next;
+        entry_free(e);
+    }
+    free(b->dir);
+    free(b->ca_cert);
+    free(b->ca_key);
+    free(b);
+}
+
+static struct entry *entry_add(struct backend *b, const char *id, const char *type)
+{
+    struct entry *e = xcalloc(1, sizeof(*e));
+
+    e->id = xstrdup(id);
+    e->key = lower(id);
+    e->type = lower(type);
+    e->driver = driver_of(type);
+    e->next = b->entries;
+    b->entries = e;
+    return e;
+}
+
+void backend_put(struct backend *b, const char *id, const char *type, const json_t *resource)
+{
+    struct entry *e = backend_find(b, id);
+
+    if (e == NULL)
+        e = entry_add(b, id, type);
+    b->generation++;
+    json_decref(e->doc);
+    e->doc = jsonx_copy(resource);
+    e->state = BACKEND_NONE;
+    if (e->driver != NULL)
+        e->driver->put(b, e);
+}
+
+void backend_remove(struct backend *b, const char *id, const char *type)
+{
+    (void)type;
+    for (struct entry **at = &b->entries; *at != NULL; at = &(*at)->next) {
+        struct entry *e = *at;
+
+        if (!str_eq_ci(str_of(e->id), str_of(id)))
+            continue;
+        *at = e->next;
+        b->generation++;
+        if (e->driver != NULL && e->driver->remove != NULL)
+            e->driver->remove(b, e);
+        entry_free(e);
+        return;
+    }
+}
+
+enum backend_state backend_status(struct backend *b, const char *id, const json_t **ret_error)
+{
+    const struct entry *e = backend_find(b, id);
+
+    if (ret_error != NULL)
+        *ret_error = e == NULL ? NULL : e->error;
+    return e == NULL ? BACKEND_NONE : e->state;
+}
+
+json_t *backend_view(struct backend *b, const char *id, const char *type)
+{
+    struct entry *e = backend_find(b, id);
+
+    (void)type;
+    return e != NULL && e->driver != NULL && e->driver->view != NULL ? e->driver->view(b, e) : NULL;
+}
+
+bool backend_handle(struct backend *b, const char *id, const char *type, const char *method,
+        const char *sub, const json_t *body, int *ret_status, json_t **ret_body)
+{
+    struct backend_call call = { .method = method, .sub = sub, .body = body, .status = 200 };
+    struct entry *e = backend_find(b, id);
+
+    (void)type;
+    if (e == NULL || e->driver == NULL || e->driver->handle == NULL)
+        return false;
+    if (!e->driver->handle(b, e, &call)) {
+        json_decref(call.answer);
+        return false;
+    }
+    *ret_status = call.status;
+    *ret_body = call.answer;
+    return true;
+}
+
+void backend_tick(struct backend *b, int64_t now_ms)
+{
+    b->now_ms = now_ms;
+    for (struct entry *e = b->entries; e != NULL; e = e->next)
+        if (e->driver != NULL && e->driver->tick != NULL)
+            e->driver->tick(b, e);
+}
+
+json_t *backend_report(struct backend *b)
+{
+    json_t *list = jsonx_must(json_array());
+
+    for (struct entry *e = b->entries; e != NULL; e = e->next)
+        if (e->driver != NULL && e->driver->report != NULL)
+            e->driver->report(b, e, list);
+    return list;
+}
