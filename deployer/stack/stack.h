@@ -40,6 +40,7 @@ struct stack {
     const char *name;
     const char *environment;         /* "" for the base alone */
     const struct doc_node *root;     /* merged tree */
+    const struct doc_node *overlay;  /* what the environment laid over the base, or NULL */
     const struct doc_node *location; /* scalars, may hold ${...}; NULL if absent */
     const struct doc_node *subscription;
     const struct doc_node *tenant;

@@ -1,0 +1,305 @@
+#include "stack/inputs.h"
+
+#include <ctype.h>
+#include <regex.h>
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "base/jsonx.h"
+#include "base/num.h"
+#include "base/text.h"
+
+static const char *const type_names[] = { "string", "integer", "number", "boolean", "list", "map",
+    "any" };
+
+enum input_type {
+    INPUT_STRING,
+    INPUT_INTEGER,
+    INPUT_NUMBER,
+    INPUT_BOOLEAN,
+    INPUT_LIST,
+    INPUT_MAP,
+    INPUT_ANY
+};
+_Static_assert(ARRAY_LEN(type_names) == INPUT_ANY + 1, "one name a type");
+
+static const struct place command_line = { .file = "--var" };
+
+bool inputs_is_name(const char *name)
+{
+    if (!isalpha((unsigned char)name[0]))
+        return false;
+    for (const char *p = name; *p != '\0'; p++) {
+        if ((unsigned char)*p >= 128 || (!isalnum((unsigned char)*p) && *p != '_'))
+            return false;
+    }
+    return true;
+}
+
+struct doc_node *inputs_normalise(struct arena *arena, const struct doc_node *inputs)
+{
+    struct doc_node *all = doc_new_map(arena, inputs->place);
+
+    for (size_t i = 0; i < inputs->count; i++) {
+        const struct doc_entry *e = &inputs->entries[i];
+        struct doc_node *value = e->value;
+
+        if (value->kind != DOC_MAP && !doc_is_null(value)) {
+            value = doc_new_map(arena, e->value->place);
+            doc_set(arena, value, "default", e->value->place, e->value);
+        }
+        doc_set(arena, all, e->key, e->key_place, value);
+    }
+    return all;
+}
+
+static bool has_type(const json_t *j, enum input_type type)
+{
+    switch (type) {
+    case INPUT_STRING:
+        return json_is_string(j);
+    case INPUT_INTEGER:
+        return json_is_integer(j);
+    case INPUT_NUMBER:
+        return json_is_number(j);
+    case INPUT_BOOLEAN:
+        return json_is_boolean(j);
+    case INPUT_LIST:
+        return json_is_array(j);
+    case INPUT_MAP:
+        return json_is_object(j);
+    case INPUT_ANY:
+    default:
+        return true;
+    }
+}
+
+static enum input_type type_of(const json_t *j)
+{
+    for (size_t i = 0; i < INPUT_ANY; i++) {
+        if (has_type(j, (enum input_type)i))
+            return (enum input_type)i;
+    }
+    return INPUT_ANY;
+}
+
+/* The declared type, or the default's, or string. */
+static enum input_type declared_type(const struct doc_node *declaration, const json_t *otherwise,
+        const char *path, struct diag_list *diags)
+{
+    const struct doc_node *node = doc_get(declaration, "type");
+
+    if (node == NULL || node->kind != DOC_SCALAR)
+        return otherwise == NULL ? INPUT_STRING : type_of(otherwise);
+    for (size_t i = 0; i < ARRAY_LEN(type_names); i++) {
+        if (text_eq(type_names[i], node->text))
+            return (enum input_type)i;
+    }
+    AUTO(buf) struct buf known = BUF_INIT(BUF_TEXT_MAX);
+    const char *meant = text_suggest(str_of(node->text), type_names, ARRAY_LEN(type_names));
+
+    text_add_list(&known, type_names, ARRAY_LEN(type_names), ARRAY_LEN(type_names));
+    diag_add(diags, DIAG_ERROR, "stack.input-type", node->place, path,
+            "'%s' is not one of %s%s%s%s", node->text, buf_text(&known),
+            meant == NULL ? "" : " (did you mean ", meant == NULL ? "" : meant,
+            meant == NULL ? "" : "?)");
+    return INPUT_ANY;
+}
+
+/* The text behind NAME= as the type says; NULL if it can't be read as that. */
+static json_t *parse_typed(struct str text, enum input_type type)
+{
+    struct err *e = NULL;
+    json_t *j = NULL;
+    int64_t whole = 0;
+    double real = 0;
+
+    switch (type) {
+    case INPUT_INTEGER:
+        e = num_parse_i64(text, INT64_MIN, INT64_MAX, &whole);
+        j = e == NULL ? jsonx_must(json_integer((json_int_t)whole)) : NULL;
+        break;
+    case INPUT_NUMBER:
+        e = num_parse_double(text, -1e300, 1e300, &real);
+        j = e == NULL ? jsonx_must(json_real(real)) : NULL;
+        break;
+    case INPUT_BOOLEAN:
+        if (str_eq(text, STR("true")) || str_eq(text, STR("false")))
+            j = json_boolean(text.p[0] == 't');
+        break;
+    case INPUT_LIST:
+    case INPUT_MAP:
+        e = jsonx_load(text, "--var", &j);
+        if (e == NULL && !has_type(j, type)) {
+            json_decref(j);
+            j = NULL;
+        }
+        break;
+    case INPUT_STRING:
+    case INPUT_ANY:
+    default:
+        j = text_is_utf8(text) ? text_json(text) : NULL;
+        break;
+    }
+    err_ignore(e, "the caller says what was wanted");
+    return j;
+}
+
+static void check_enum(const struct doc_node *declaration, const json_t *value, struct place place,
+        const char *path, struct diag_list *diags)
+{
+    const struct doc_node *allowed = doc_get(declaration, "enum");
+    AUTO(buf) struct buf known = BUF_INIT(BUF_TEXT_MAX);
+
+    if (allowed == NULL || allowed->kind != DOC_LIST)
+        return;
+    AUTO(free) const char **words = xcalloc(allowed->count, sizeof(*words));
+
+    for (size_t i = 0; i < allowed->count; i++) {
+        AUTO(free) char *sub = xasprintf("%s.enum[%zu]", path, i);
+        json_auto_t *one = doc_json(allowed->items[i], sub, diags);
+
+        if (json_equal(one, value))
+            return;
+        words[i] = allowed->items[i]->kind == DOC_SCALAR ? allowed->items[i]->text : "...";
+    }
+    AUTO(free) char *shown = jsonx_dump(value);
+    const char *meant = json_is_string(value) ? text_suggest(
+                                str_of(json_string_value(value)), words, allowed->count)
+                                              : NULL;
+
+    text_add_list(&known, words, allowed->count, 12);
+    diag_add(diags, DIAG_ERROR, "stack.input-enum", place, path, "%s is not one of %s%s%s%s", shown,
+            buf_text(&known), meant == NULL ? "" : " (did you mean ", meant == NULL ? "" : meant,
+            meant == NULL ? "" : "?)");
+}
+
+static void check_pattern(const struct doc_node *declaration, const json_t *value,
+        struct place place, const char *path, struct diag_list *diags)
+{
+    const struct doc_node *pattern = doc_get(declaration, "pattern");
+    regex_t re;
+
+    if (pattern == NULL || pattern->kind != DOC_SCALAR)
+        return;
+    if (pattern->text_len > 256 || regcomp(&re, pattern->text, REG_EXTENDED | REG_NOSUB) != 0) {
+        diag_add(diags, DIAG_ERROR, "stack.input-pattern-bad", pattern->place, path,
+                "'%.60s' is no regular expression (POSIX extended, at most 256 characters)",
+                pattern->text);
+        return;
+    }
+    if (json_is_string(value) && regexec(&re, json_string_value(value), 0, NULL, 0) != 0)
+        diag_add(diags, DIAG_ERROR, "stack.input-pattern", place, path, "'%.60s' does not match %s",
+                json_string_value(value), pattern->text);
+    regfree(&re);
+}
+
+/* The last "NAME=..." for that name, its value in *ret. */
+static bool find_var(const char *name, const char *const *vars, size_t var_count, struct str *ret)
+{
+    const struct str wanted = str_of(name);
+
+    for (size_t i = var_count; i > 0; i--) {
+        struct str rest = str_of(vars[i - 1]);
+
+        if (str_eq(str_cut(&rest, '='), wanted) && rest.p != NULL) {
+            *ret = rest;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The default as JSON; NULL if there is none. Owned. */
+static json_t *default_of(
+        const struct doc_node *declaration, const char *path, struct diag_list *diags)
+{
+    const struct doc_node *node = doc_get(declaration, "default");
+
+    if (node == NULL)
+        return NULL;
+    if (node->kind == DOC_SCALAR && strstr(node->text, "${") != NULL)
+        diag_add(diags, DIAG_ERROR, "stack.input-reference", node->place, path,
+                "the default of an input is written out: no ${...} here");
+    return doc_json(node, path, diags);
+}
+
+/* One input's value, or NULL after a complaint. Owned. */
+static json_t *value_of(const struct doc_entry *e, const char *const *vars, size_t var_count,
+        struct diag_list *diags)
+{
+    AUTO(free) char *path = xasprintf("inputs.%s", e->key);
+    json_auto_t *otherwise = default_of(e->value, path, diags);
+    const enum input_type type = declared_type(e->value, otherwise, path, diags);
+    struct place place = otherwise == NULL ? e->key_place : doc_get(e->value, "default")->place;
+    json_t *value = NULL;
+    struct str text = { 0 };
+
+    if (find_var(e->key, vars, var_count, &text)) {
+        place = command_line;
+        value = parse_typed(text, type);
+        if (value == NULL)
+            diag_add(diags, DIAG_ERROR, "stack.var-type", place, e->key, "'%.*s' is no %s",
+                    STR_ARG(str_slice(text, 0, 60)), type_names[type]);
+    } else if (otherwise == NULL) {
+        struct diag *d = diag_add(diags, DIAG_ERROR, "stack.input-missing", place, path,
+                "has no value: it has no default");
+
+        diag_set_hint(diags, d, "give it with --var %s=...", e->key);
+    } else if (!has_type(otherwise, type)) {
+        diag_add(diags, DIAG_ERROR, "stack.input-default", place, path,
+                "the default is a %s, but the type is %s", type_names[type_of(otherwise)],
+                type_names[type]);
+    } else {
+        value = json_incref(otherwise);
+    }
+    if (value != NULL) {
+        check_enum(e->value, value, place, path, diags);
+        check_pattern(e->value, value, place, path, diags);
+    }
+    return value;
+}
+
+static void check_var_names(const struct doc_node *inputs, const char *const *vars,
+        size_t var_count, struct diag_list *diags)
+{
+    const size_t count = inputs == NULL ? 0 : inputs->count;
+    AUTO(free) const char **names = xcalloc(count, sizeof(*names));
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = inputs->entries[i].key;
+    for (size_t i = 0; i < var_count; i++) {
+        struct str rest = str_of(vars[i]);
+        const struct str name = str_cut(&rest, '=');
+        AUTO(free) char *key = str_dup(name);
+
+        if (rest.p == NULL) {
+            diag_add(diags, DIAG_ERROR, "stack.var-syntax", command_line, key, "is not NAME=VALUE");
+        } else if (doc_get(inputs, key) == NULL) {
+            const char *meant = text_suggest(name, names, count);
+
+            diag_add(diags, DIAG_ERROR, "stack.var-unknown", command_line, key,
+                    "is not a declared input of the stack%s%s%s",
+                    meant == NULL ? "" : " (did you mean ", meant == NULL ? "" : meant,
+                    meant == NULL ? "" : "?)");
+        }
+    }
+}
+
+json_t *inputs_values(const struct doc_node *inputs, const char *const *vars, size_t var_count,
+        struct diag_list *diags)
+{
+    json_t *values = jsonx_must(json_object());
+
+    check_var_names(inputs, vars, var_count, diags);
+    for (size_t i = 0; inputs != NULL && i < inputs->count; i++) {
+        const struct doc_entry *e = &inputs->entries[i];
+        json_t *value = value_of(e, vars, var_count, diags);
+
+        if (value != NULL && text_is_utf8(str_of(e->key)))
+            json_object_set_new(values, e->key, value);
+        else
+            json_decref(value);
+    }
+    return values;
+}
