@@ -5,12 +5,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/buf.h"
 #include "base/cancel.h"
 #include "base/err.h"
-#include "base/secret.h"
 #include "base/text.h"
 #include "commands/command.h"
+#include "commands/context.h"
 
 /* In the order of `deployer --help`. */
 static const struct command *const commands[] = {
@@ -62,16 +61,9 @@ static bool asks_for_help(int argc, char **argv)
 
 static int report(struct err *e)
 {
-    AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
     const int status = err_exit_status(e);
 
-    if (err_text(e)[0] != '\0') {
-        buf_addf(&text, "deployer: %s\n", err_text(e));
-        if (err_hint(e)[0] != '\0')
-            buf_addf(&text, "  next: %s\n", err_hint(e));
-        secret_scrub(&text);
-        fputs(buf_text(&text), stderr);
-    }
+    context_print_error(e);
     err_free(e);
     return status;
 }

@@ -59,7 +59,7 @@ struct context_spec {
 
 /* One -o FORMAT[=FILE]. */
 struct context_output {
-    const char *format;
+    char *format;     /* owned */
     const char *file; /* NULL: standard output */
 };
 
@@ -75,24 +75,26 @@ struct context {
     struct context_list catalogs;
     struct context_list address_maps; /* --address-map FROM=TO */
     const char *resolver;             /* --resolver HOST[:PORT], or NULL */
-    const char *sandbox_dir;          /* --sandbox-dir or the default; never NULL */
+    const char *sandbox_dir;          /* --sandbox-dir or the default; never NULL after a parse */
     const char *suffix; /* for context_load_model: recorded in the state; NULL: derived */
     int64_t timeout_ms; /* --timeout; 0: the command's own */
     bool is_yes;        /* --yes */
     bool has_color;     /* stdout is a terminal, and neither --no-color nor NO_COLOR says no */
     bool has_stderr_color;
-    struct context_output *outputs; /* at least one; at most one to standard output */
+    struct context_output *outputs; /* exactly one of them goes to standard output */
     size_t output_count;
     const char **args;
     size_t arg_count;
-    struct stack *stack;     /* after context_load_stack */
-    struct catalog *catalog; /* after context_load_catalog */
-    struct model *model;     /* after context_load_model; owned */
+    struct stack *stack;                      /* after context_load_stack */
+    struct catalog *catalog;                  /* after context_load_catalog */
+    struct model *model;                      /* after context_load_model; owned */
+    void (*release_model)(struct context *c); /* set when there is a model to release */
 };
 
 /*
- * Reads the command line (argv[0] is the command's name) and sets up the log. ERR_USAGE with what
- * was meant for an unknown option, format or number of arguments.
+ * Reads the command line (argv[0] is the command's name) and sets up the log. Results that -o sends
+ * to files only come besides the default format on standard output. ERR_USAGE with what was meant
+ * for an unknown option, format or number of arguments. The context keeps pointers into argv.
  */
 MUST_CHECK struct err *context_parse(
         struct context *c, int argc, char **argv, const struct context_spec *spec);
@@ -119,6 +121,8 @@ MUST_CHECK json_t *context_diags_json(const struct diag_list *list);
  * Owned. ERR_NOINPUT with the command that starts it as the hint.
  */
 MUST_CHECK struct err *context_sandbox(const struct context *c, json_t **ret);
+/* Prints the error that ends the command: text or, with --log-format json, one JSON object. */
+void context_print_error(const struct err *e);
 /* Whether -o asked for this format. */
 bool context_wants(const struct context *c, const char *format);
 /*

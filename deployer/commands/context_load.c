@@ -1,0 +1,67 @@
+/* The loading half of context.h: stack file, catalog, model. */
+#include "commands/context.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "catalog/catalog.h"
+#include "catalog/model.h"
+#include "stack/stack.h"
+
+static struct err *load_stack(struct context *c, const char *file)
+{
+    AUTO(free) char *path = file_is_dir(file) ? file_join(file, "stack.yaml") : xstrdup(file);
+    const struct stack_options o = { .file = path,
+        .environment = c->environment,
+        .vars = c->vars.items,
+        .var_count = c->vars.count,
+        .catalogs = c->catalogs.items,
+        .catalog_count = c->catalogs.count };
+    struct err *e = stack_load(c->arena, &o, &c->diags, &c->stack);
+
+    if (e != NULL && err_kind(e) == ERR_NOINPUT)
+        err_set_hint(e, "deployer init writes a first stack.yaml");
+    return e;
+}
+
+struct err *context_load_stack(struct context *c, const char *file)
+{
+    TRY(load_stack(c, file));
+    return context_check_diags(c, c->stack != NULL ? c->stack->file : file);
+}
+
+static void load_catalog(struct context *c)
+{
+    const struct stack *s = c->stack;
+
+    c->catalog = catalog_load(c->arena, s != NULL ? s->catalogs : c->catalogs.items,
+            s != NULL ? s->catalog_count : c->catalogs.count, &c->diags);
+}
+
+struct err *context_load_catalog(struct context *c)
+{
+    load_catalog(c);
+    return context_check_diags(c, "the catalog");
+}
+
+static void release_model(struct context *c)
+{
+    if (c->model != NULL)
+        arena_free(c->model->arena);
+    c->model = NULL;
+}
+
+struct err *context_load_model(struct context *c, const char *file)
+{
+    TRY(load_stack(c, file));
+    load_catalog(c);
+    if (c->stack != NULL && c->catalog != NULL) {
+        const struct catalog_options o = { .target = c->target, .suffix = c->suffix };
+
+        c->release_model = release_model;
+        c->model = catalog_expand(c->catalog, c->stack, &o, &c->diags);
+    }
+    TRY(context_check_diags(c, c->stack != NULL ? c->stack->file : file));
+    if (c->model == NULL)
+        return err_new(ERR_INTERNAL, 0, "%s: no model and no error", file);
+    return NULL;
+}
