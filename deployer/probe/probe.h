@@ -70,5 +70,6 @@ extern const struct probe probe_tcp;
 extern const struct probe probe_tls;
 extern const struct probe probe_http;
 extern const struct probe probe_redis;
+extern const struct probe probe_clickhouse;
 
 #endif
