@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/secret.h"
 
@@ -36,13 +37,16 @@ struct expr_env {
     const json_t *(*resource)(void *arg, const char *address);
     /*
      * The answer of a kind's action on a resource ("redis.database", "listKeys"); NULL while it is
-     * not known. Its strings are treated as secrets when the action is secret.
+     * not known. Its strings are treated as secrets unless the expansion wrote `answer` for
+     * `action`, which it does where the kind says that the action is not secret.
      */
     const json_t *(*action)(void *arg, const char *address, const char *action);
     /* A secret by name (env, .env, vault); NULL if there is none. Borrowed. */
     struct secret *(*secret)(void *arg, const char *name);
     /* The salt for digest(); empty while there is no state: digest() is then unknown. */
     struct str salt;
+    /* Facts of the login: {"tenant", "principal"}; NULL or without a member: not known yet. */
+    const json_t *azure;
 };
 
 /*
@@ -52,6 +56,8 @@ struct expr_env {
  */
 MUST_CHECK struct err *expr_resolve(
         const json_t *doc, const struct expr_env *env, struct secret_table *secrets, json_t **ret);
+/* Whether an unresolved value gives a secret (or a text made of one) when it is resolved. */
+bool expr_is_secret(const json_t *doc);
 /* Whether a resolved document still holds an {"$unknown"}; *ret_what (may be NULL) names the first.
  */
 bool expr_has_unknown(const json_t *doc, const char **ret_what);
@@ -67,7 +73,7 @@ MUST_CHECK struct err *expr_write_wire(
         const json_t *resolved, const struct secret_table *secrets, struct buf *out);
 /*
  * A copy for state and plan files: {"$secret": N} becomes {"$secret": {"refs", "digest"}}. Digests
- * are computed once a value (the caller keeps `cache`, a JSON object, NULL allowed). Owned.
+ * are computed once a value and process. Owned.
  */
 MUST_CHECK json_t *expr_stored(
         const json_t *resolved, const struct secret_table *secrets, struct str salt);

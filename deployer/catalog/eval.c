@@ -1,0 +1,761 @@
+#include "catalog/eval.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/jsonx.h"
+#include "base/text.h"
+
+#define PRINT_MAX EXPR_LEFT_TEXT_MAX
+
+enum eval_mark eval_mark(const json_t *value)
+{
+    if (!json_is_object(value) || json_object_size(value) != 1)
+        return EVAL_PLAIN;
+    const char *key = json_object_iter_key(json_object_iter((json_t *)(uintptr_t)value));
+
+    if (key[0] != '$')
+        return EVAL_PLAIN;
+    static const struct {
+        const char *key;
+        enum eval_mark mark;
+    } marks[] = { { "$expr", EVAL_LEFT }, { "$secret", EVAL_SECRET }, { "$unknown", EVAL_UNKNOWN },
+        { "$absent", EVAL_ABSENT }, { "$poison", EVAL_POISON } };
+
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+        if (strcmp(key, marks[i].key) == 0)
+            return marks[i].mark;
+    }
+    return EVAL_PLAIN;
+}
+
+enum eval_mark eval_mark_deep(const json_t *value)
+{
+    enum eval_mark worst = eval_mark(value);
+    const char *key = NULL;
+    json_t *member = NULL;
+    size_t i = 0;
+
+    if (worst != EVAL_PLAIN)
+        return worst;
+    json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
+        const enum eval_mark m = eval_mark_deep(member);
+
+        worst = m > worst ? m : worst;
+    }
+    json_array_foreach ((json_t *)(uintptr_t)value, i, member) {
+        const enum eval_mark m = eval_mark_deep(member);
+
+        worst = m > worst ? m : worst;
+    }
+    return worst;
+}
+
+const char *eval_unknown_in(const json_t *value)
+{
+    const char *key = NULL;
+    json_t *member = NULL;
+    size_t i = 0;
+    const char *found = NULL;
+
+    if (eval_mark(value) == EVAL_UNKNOWN)
+        return json_string_value(json_object_get(value, "$unknown"));
+    json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
+        if (found == NULL)
+            found = eval_unknown_in(member);
+    }
+    json_array_foreach ((json_t *)(uintptr_t)value, i, member) {
+        if (found == NULL)
+            found = eval_unknown_in(member);
+    }
+    return found;
+}
+
+json_t *eval_left(struct buf *text)
+{
+    return jsonx_must(json_pack("{s:s%}", "$expr", buf_text(text), text->len));
+}
+
+json_t *eval_absent(const char *what)
+{
+    return jsonx_must(json_pack("{s:s}", "$absent", what));
+}
+
+json_t *eval_poison(void)
+{
+    return jsonx_must(json_pack("{s:b}", "$poison", 1));
+}
+
+json_t *eval_unknown(const char *what)
+{
+    return jsonx_must(json_pack("{s:s}", "$unknown", what));
+}
+
+struct err *eval_bool(const json_t *value, bool *ret)
+{
+    if (json_is_null(value) || json_is_boolean(value)) {
+        *ret = json_is_true(value);
+        return NULL;
+    }
+    if (eval_mark(value) == EVAL_SECRET)
+        return err_new(ERR_CONFIG, 0, "a secret can't be a condition");
+    return err_new(ERR_CONFIG, 0, "is a %s where true or false is wanted", jsonx_type_name(value));
+}
+
+/* --- members --- */
+
+static struct err *absent_member(const char *what, const json_t *key, json_t **ret)
+{
+    AUTO(buf) struct buf name = BUF_INIT(PRINT_MAX);
+
+    buf_add_text(&name, what);
+    expr_print_accessor(&name, key);
+    *ret = eval_absent(buf_text(&name));
+    return NULL;
+}
+
+static const json_t *plain_member(const json_t *base, const json_t *key)
+{
+    if (json_is_array(base) && json_is_integer(key)) {
+        const json_int_t at = json_integer_value(key);
+
+        return at < 0 ? NULL : json_array_get(base, (size_t)at);
+    }
+    if (!json_is_object(base))
+        return NULL;
+    if (json_is_string(key))
+        return json_object_getn(base, json_string_value(key), json_string_length(key));
+    AUTO(free) char *number = xasprintf("%lld", (long long)json_integer_value(key));
+
+    return json_object_get(base, number);
+}
+
+struct err *eval_member(const json_t *base, const json_t *key, const char *what, json_t **ret)
+{
+    const enum eval_mark mark = eval_mark(base);
+
+    if (mark == EVAL_POISON || mark == EVAL_ABSENT || mark == EVAL_UNKNOWN) {
+        *ret = json_incref((json_t *)(uintptr_t)base);
+        return NULL;
+    }
+    if (mark == EVAL_SECRET)
+        return err_new(ERR_CONFIG, 0, "%s is a secret: it has no members", what);
+    if (mark == EVAL_LEFT || eval_mark(key) == EVAL_LEFT) {
+        AUTO(buf) struct buf text = BUF_INIT(PRINT_MAX);
+
+        expr_print_value(&text, base);
+        expr_print_accessor(&text, key);
+        *ret = eval_left(&text);
+        return buf_check(&text, "an expression");
+    }
+    if (!json_is_string(key) && !json_is_integer(key))
+        return err_new(ERR_CONFIG, 0, "%s[...]: the key is a %s, not a text or a whole number",
+                what, jsonx_type_name(key));
+    if (!json_is_null(base) && !json_is_object(base) && !(json_is_array(base)))
+        return err_new(ERR_CONFIG, 0, "%s is a %s: it has no members", what, jsonx_type_name(base));
+    if (json_is_array(base) && !json_is_integer(key))
+        return err_new(
+                ERR_CONFIG, 0, "%s is a list: it has no member '%s'", what, json_string_value(key));
+    const json_t *member = plain_member(base, key);
+
+    if (member == NULL)
+        return absent_member(what, key, ret);
+    *ret = json_incref((json_t *)(uintptr_t)member);
+    return NULL;
+}
+
+void eval_print_path(struct buf *out, const char *root, struct eval_path path, size_t count)
+{
+    buf_add_text(out, root == NULL ? "(...)" : root);
+    for (size_t i = 0; i < count && i < path.count; i++)
+        expr_print_accessor(out, path.keys[i]);
+}
+
+static void release_values(json_t **values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        json_decref(values[i]);
+    free(values);
+}
+
+/* How many leading steps are plain texts or numbers: what lookup may take. */
+static size_t plain_steps(json_t *const *keys, size_t count)
+{
+    size_t n = 0;
+
+    while (n < count && (json_is_string(keys[n]) || json_is_integer(keys[n])))
+        n++;
+    return n;
+}
+
+static struct err *walk(struct eval *ev, const struct expr_node *n, json_t **keys, json_t **at)
+{
+    const size_t count = n->count - 1;
+    struct eval_path path = { .keys = (const json_t *const *)keys,
+        .count = plain_steps(keys, count) };
+    size_t used = 0;
+
+    if (n->name != NULL)
+        TRY(ev->lookup(ev->arg, n->name, path, &used, at));
+    else
+        TRY(eval_value(ev, n->items[0], at));
+    for (size_t i = used; i < count; i++) {
+        AUTO(buf) struct buf what = BUF_INIT(PRINT_MAX);
+        json_t *next = NULL;
+
+        path.count = count;
+        if (eval_mark(*at) == EVAL_PLAIN)
+            eval_print_path(&what, n->name, path, i);
+        TRY(eval_member(*at, keys[i], buf_text(&what), &next));
+        json_decref(*at);
+        *at = next;
+    }
+    return NULL;
+}
+
+static struct err *eval_path(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    if (n->count == 0) {
+        size_t used = 0;
+
+        return ev->lookup(ev->arg, n->name, (struct eval_path){ 0 }, &used, ret);
+    }
+    const size_t count = n->count - 1;
+    json_t **keys = xcalloc(count, sizeof(*keys));
+    struct err *e = NULL;
+    json_t *at = NULL;
+    enum eval_mark worst = EVAL_PLAIN;
+    size_t worst_at = 0;
+
+    for (size_t i = 0; i < count && e == NULL; i++) {
+        e = eval_value(ev, n->items[i + 1], &keys[i]);
+        const enum eval_mark m = keys[i] == NULL ? EVAL_PLAIN : eval_mark(keys[i]);
+
+        if (m > worst) {
+            worst = m;
+            worst_at = i;
+        }
+    }
+    if (e == NULL && (worst == EVAL_POISON || worst == EVAL_UNKNOWN))
+        at = json_incref(keys[worst_at]);
+    else if (e == NULL && worst == EVAL_SECRET)
+        e = err_new(ERR_CONFIG, 0, "a secret can't be a key");
+    else if (e == NULL)
+        e = walk(ev, n, keys, &at);
+    release_values(keys, count);
+    if (e != NULL)
+        json_decref(at);
+    else
+        *ret = at;
+    return e;
+}
+
+/* --- operators --- */
+
+static json_t *print_operation(
+        const char *before, const json_t *a, const char *mid, const json_t *b)
+{
+    AUTO(buf) struct buf text = BUF_INIT(PRINT_MAX);
+
+    buf_add_text(&text, before);
+    if (a != NULL)
+        expr_print_value(&text, a);
+    buf_add_text(&text, mid);
+    expr_print_value(&text, b);
+    buf_add_char(&text, ')');
+    return eval_left(&text);
+}
+
+static struct err *eval_not(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    json_auto_t *v = NULL;
+    bool is_true = false;
+
+    TRY(eval_value(ev, n->items[0], &v));
+    const enum eval_mark m = eval_mark(v);
+
+    if (m == EVAL_POISON || m == EVAL_UNKNOWN)
+        *ret = TAKE(v);
+    else if (m == EVAL_LEFT)
+        *ret = print_operation("(!", NULL, "", v);
+    else {
+        TRY(eval_bool(v, &is_true));
+        *ret = json_boolean(!is_true);
+    }
+    return NULL;
+}
+
+static struct err *eval_logic(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    const bool is_and = strcmp(n->name, "&&") == 0;
+    json_auto_t *left = NULL;
+    json_auto_t *right = NULL;
+    bool is_true = false;
+
+    TRY(eval_value(ev, n->items[0], &left));
+    const enum eval_mark m = eval_mark(left);
+
+    if (m == EVAL_POISON) {
+        *ret = TAKE(left);
+        return NULL;
+    }
+    if (m == EVAL_PLAIN || m == EVAL_SECRET) {
+        TRY(eval_bool(left, &is_true));
+        if (is_true != is_and) {
+            *ret = json_boolean(is_true);
+            return NULL;
+        }
+    }
+    TRY(eval_value(ev, n->items[1], &right));
+    const enum eval_mark r = eval_mark(right);
+
+    if (r == EVAL_PLAIN || r == EVAL_SECRET) {
+        TRY(eval_bool(right, &is_true));
+        json_decref(right);
+        right = json_boolean(is_true);
+    }
+    if (r != EVAL_POISON && m == EVAL_LEFT)
+        *ret = print_operation("(", left, is_and ? " && " : " || ", right);
+    else
+        *ret = m == EVAL_UNKNOWN && r != EVAL_POISON ? TAKE(left) : TAKE(right);
+    return NULL;
+}
+
+bool eval_is_never_null(const char *left)
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    struct expr_node *n = NULL;
+    size_t offset = 0;
+    struct err *e = expr_parse(arena, str_of(left), &n, &offset);
+
+    if (e != NULL) {
+        err_ignore(e, "what is no expression is judged when it is resolved");
+        return false;
+    }
+    if (n->op == EXPR_CALL) {
+        const struct func *f = func_find(n->name);
+
+        return f != NULL && f->is_never_null;
+    }
+    return (n->op == EXPR_PATH && text_eq(n->name, "secret") && n->count == 2)
+           || (n->op == EXPR_LITERAL && !json_is_null(n->literal)) || n->op == EXPR_NOT
+           || (n->op == EXPR_BINARY && strcmp(n->name, "??") != 0);
+}
+
+/* 1: null or absent, 0: not, -1: known later. */
+static int nullness(const json_t *v)
+{
+    switch (eval_mark(v)) {
+    case EVAL_ABSENT:
+        return 1;
+    case EVAL_SECRET:
+        return 0;
+    case EVAL_LEFT:
+        return eval_is_never_null(jsonx_text(v, "$expr")) ? 0 : -1;
+    case EVAL_UNKNOWN:
+    case EVAL_POISON:
+        return -1;
+    case EVAL_PLAIN:
+        break;
+    }
+    return json_is_null(v);
+}
+
+static struct err *eval_coalesce(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    json_auto_t *left = NULL;
+    json_auto_t *right = NULL;
+
+    TRY(eval_node(ev, n->items[0], &left));
+    const int null = nullness(left);
+
+    if (null == 1)
+        return eval_node(ev, n->items[1], ret);
+    if (null == 0 || eval_mark(left) != EVAL_LEFT) {
+        *ret = TAKE(left);
+        return NULL;
+    }
+    TRY(eval_value(ev, n->items[1], &right));
+    *ret = eval_mark(right) == EVAL_POISON ? TAKE(right)
+                                           : print_operation("(", left, " ?? ", right);
+    return NULL;
+}
+
+static bool is_null_literal(const struct expr_node *n)
+{
+    return n->op == EXPR_LITERAL && json_is_null(n->literal);
+}
+
+/* x == null, x != null: absent counts as null, a secret does not. */
+static struct err *eval_null_test(
+        struct eval *ev, const struct expr_node *n, const struct expr_node *operand, json_t **ret)
+{
+    json_auto_t *v = NULL;
+
+    TRY(eval_node(ev, operand, &v));
+    const int null = nullness(v);
+
+    if (null >= 0)
+        *ret = json_boolean((null == 1) == (n->name[0] == '='));
+    else if (eval_mark(v) == EVAL_LEFT)
+        *ret = print_operation("(", v, n->name[0] == '=' ? " == " : " != ", json_null());
+    else
+        *ret = TAKE(v);
+    return NULL;
+}
+
+static bool is_equal(const json_t *a, const json_t *b)
+{
+    if (json_is_number(a) && json_is_number(b))
+        return !(json_number_value(a) < json_number_value(b))
+               && !(json_number_value(a) > json_number_value(b));
+    return json_equal(a, b) == 1;
+}
+
+static struct err *compare(const char *op, const json_t *a, const json_t *b, json_t **ret)
+{
+    int order = 0;
+
+    if (op[0] == '=' || op[0] == '!') {
+        *ret = json_boolean(is_equal(a, b) == (op[0] == '='));
+        return NULL;
+    }
+    if (json_is_number(a) && json_is_number(b)) {
+        order = json_number_value(a) < json_number_value(b)   ? -1
+                : json_number_value(a) > json_number_value(b) ? 1
+                                                              : 0;
+    } else if (json_is_string(a) && json_is_string(b)) {
+        order = strcmp(json_string_value(a), json_string_value(b));
+    } else {
+        return err_new(ERR_CONFIG, 0, "'%s' compares two numbers or two texts, not a %s and a %s",
+                op, jsonx_type_name(a), jsonx_type_name(b));
+    }
+    const bool is_or_equal = op[1] == '=';
+
+    *ret = json_boolean((op[0] == '<' ? order < 0 : order > 0) || (is_or_equal && order == 0));
+    return NULL;
+}
+
+static struct err *eval_compare(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    json_auto_t *a = NULL;
+    json_auto_t *b = NULL;
+
+    if ((n->name[0] == '=' || n->name[0] == '!') && is_null_literal(n->items[1]))
+        return eval_null_test(ev, n, n->items[0], ret);
+    if ((n->name[0] == '=' || n->name[0] == '!') && is_null_literal(n->items[0]))
+        return eval_null_test(ev, n, n->items[1], ret);
+    TRY(eval_value(ev, n->items[0], &a));
+    TRY(eval_value(ev, n->items[1], &b));
+    const enum eval_mark ma = eval_mark_deep(a);
+    const enum eval_mark mb = eval_mark_deep(b);
+    const enum eval_mark worst = ma > mb ? ma : mb;
+
+    if (worst == EVAL_POISON) {
+        *ret = eval_poison();
+    } else if (worst == EVAL_LEFT) {
+        AUTO(free) char *mid = xasprintf(" %s ", n->name);
+
+        *ret = print_operation("(", a, mid, b);
+    } else if (worst == EVAL_UNKNOWN) {
+        *ret = eval_unknown(eval_unknown_in(ma == EVAL_UNKNOWN ? a : b));
+    } else if (worst == EVAL_SECRET) {
+        return err_new(ERR_CONFIG, 0, "a secret can be compared with null only");
+    } else {
+        return compare(n->name, a, b, ret);
+    }
+    return NULL;
+}
+
+static struct err *eval_binary(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    if (strcmp(n->name, "??") == 0)
+        return eval_coalesce(ev, n, ret);
+    if (strcmp(n->name, "&&") == 0 || strcmp(n->name, "||") == 0)
+        return eval_logic(ev, n, ret);
+    return eval_compare(ev, n, ret);
+}
+
+static struct err *eval_cond(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    json_auto_t *c = NULL;
+    json_auto_t *a = NULL;
+    json_auto_t *b = NULL;
+    AUTO(buf) struct buf text = BUF_INIT(PRINT_MAX);
+    bool is_true = false;
+
+    TRY(eval_value(ev, n->items[0], &c));
+    const enum eval_mark m = eval_mark(c);
+
+    if (m == EVAL_POISON || m == EVAL_UNKNOWN) {
+        *ret = TAKE(c);
+        return NULL;
+    }
+    if (m != EVAL_LEFT) {
+        TRY(eval_bool(c, &is_true));
+        return eval_node(ev, n->items[is_true ? 1 : 2], ret);
+    }
+    TRY(eval_value(ev, n->items[1], &a));
+    TRY(eval_value(ev, n->items[2], &b));
+    buf_add_char(&text, '(');
+    expr_print_value(&text, c);
+    buf_add_text(&text, " ? ");
+    expr_print_value(&text, a);
+    buf_add_text(&text, " : ");
+    expr_print_value(&text, b);
+    buf_add_char(&text, ')');
+    *ret = eval_mark_deep(a) == EVAL_POISON || eval_mark_deep(b) == EVAL_POISON ? eval_poison()
+                                                                                : eval_left(&text);
+    return buf_check(&text, "an expression");
+}
+
+/* --- lists, maps, calls --- */
+
+static struct err *eval_list(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    json_auto_t *list = jsonx_must(json_array());
+
+    for (size_t i = 0; i < n->count; i++) {
+        json_t *v = NULL;
+
+        TRY(eval_value(ev, n->items[i], &v));
+        json_array_append_new(list, v);
+    }
+    *ret = TAKE(list);
+    return NULL;
+}
+
+static struct err *eval_map(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    json_auto_t *map = jsonx_must(json_object());
+
+    for (size_t i = 0; i < n->count; i++) {
+        json_t *v = NULL;
+
+        TRY(eval_value(ev, n->items[i], &v));
+        json_object_set_new(map, n->keys[i], v);
+    }
+    *ret = TAKE(map);
+    return NULL;
+}
+
+static struct err *left_call(const char *name, json_t *const *args, size_t count, json_t **ret)
+{
+    AUTO(buf) struct buf text = BUF_INIT(PRINT_MAX);
+
+    buf_addf(&text, "%s(", name);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_add_text(&text, ", ");
+        expr_print_value(&text, args[i]);
+    }
+    buf_add_char(&text, ')');
+    *ret = eval_left(&text);
+    return buf_check(&text, "an expression");
+}
+
+/* How the function looks at these arguments: STRUCT, TEXT, PLAIN, LATE or HOST. */
+static enum func_class class_of(const struct func *f, const struct func_call *c)
+{
+    if (f->class == FUNC_LOOK)
+        return json_is_object(c->args[0]) && eval_mark(c->args[0]) == EVAL_PLAIN ? FUNC_STRUCT
+                                                                                 : FUNC_PLAIN;
+    if (f->class != FUNC_JOIN)
+        return f->class;
+    for (size_t i = 0; i < c->count; i++) {
+        if (!json_is_array(c->args[i]))
+            return FUNC_TEXT;
+    }
+    return FUNC_STRUCT;
+}
+
+static struct err *apply(struct eval *ev, const struct func *f, struct func_call *c, json_t **ret)
+{
+    const enum func_class class = class_of(f, c);
+    enum eval_mark worst = EVAL_PLAIN;
+    const char *unknown = NULL;
+
+    for (size_t i = 0; i < c->count; i++) {
+        const enum eval_mark m =
+                class == FUNC_STRUCT ? eval_mark(c->args[i]) : eval_mark_deep(c->args[i]);
+
+        worst = m > worst ? m : worst;
+        if (unknown == NULL && m == EVAL_UNKNOWN)
+            unknown = eval_unknown_in(c->args[i]);
+    }
+    if (worst == EVAL_POISON) {
+        *ret = eval_poison();
+        return NULL;
+    }
+    if (class == FUNC_HOST) {
+        if (ev->call == NULL)
+            return err_new(ERR_CONFIG, 0, "%s() can't be used here", f->name);
+        return ev->call(ev->arg, f->name, c->args, c->count, ret);
+    }
+    if (worst == EVAL_LEFT || (class == FUNC_LATE && ev->secrets == NULL))
+        return left_call(f->name, c->args, c->count, ret);
+    if (worst == EVAL_UNKNOWN) {
+        *ret = eval_unknown(unknown);
+        return NULL;
+    }
+    if (worst == EVAL_SECRET && (class == FUNC_PLAIN || class == FUNC_STRUCT))
+        return err_new(ERR_CONFIG, 0, "%s() does not take a secret", f->name);
+    return err_wrap(f->run(c, ret), "%s()", f->name);
+}
+
+static struct err *check_call(const struct expr_node *n, const struct func **ret)
+{
+    const struct func *f = func_find(n->name);
+
+    if (f == NULL) {
+        AUTO(free) const char **names = xcalloc(func_count, sizeof(*names));
+
+        for (size_t i = 0; i < func_count; i++)
+            names[i] = func_table[i].name;
+        const char *meant = text_suggest(str_of(n->name), names, func_count);
+
+        if (meant != NULL)
+            return err_new(
+                    ERR_CONFIG, 0, "there is no function '%s' (did you mean %s?)", n->name, meant);
+        return err_new(ERR_CONFIG, 0, "there is no function '%s'", n->name);
+    }
+    if (n->count < f->min_args || (f->max_args > 0 && n->count > f->max_args)) {
+        if (f->min_args == f->max_args)
+            return err_new(ERR_CONFIG, 0, "%s() takes %u argument%s, not %zu", f->name, f->min_args,
+                    f->min_args == 1 ? "" : "s", n->count);
+        return err_new(ERR_CONFIG, 0, "%s() takes at least %u arguments", f->name, f->min_args);
+    }
+    *ret = f;
+    return NULL;
+}
+
+/* default(x, y): as ??, and for an empty text; so its first argument may be absent. */
+static struct err *eval_default(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    json_auto_t *left = NULL;
+    json_auto_t *right = NULL;
+    json_t *args[2] = { NULL, NULL };
+
+    TRY(eval_node(ev, n->items[0], &left));
+    const int null = nullness(left);
+
+    if (null == 1 || (json_is_string(left) && json_string_length(left) == 0))
+        return eval_node(ev, n->items[1], ret);
+    if (eval_mark(left) != EVAL_LEFT) {
+        *ret = TAKE(left);
+        return NULL;
+    }
+    TRY(eval_value(ev, n->items[1], &right));
+    args[0] = left;
+    args[1] = right;
+    return left_call("default", args, 2, ret);
+}
+
+static struct err *eval_call(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    const struct func *f = NULL;
+
+    TRY(check_call(n, &f));
+    if (strcmp(f->name, "default") == 0)
+        return eval_default(ev, n, ret);
+    json_t **args = xcalloc(n->count, sizeof(*args));
+    struct func_call c = { .ev = ev, .args = args, .count = n->count };
+    struct err *e = NULL;
+
+    if (n->count > 0 && n->items[n->count - 1]->end <= ev->text.len)
+        c.source = str_slice(ev->text, n->items[0]->offset, n->items[n->count - 1]->end);
+    for (size_t i = 0; i < n->count && e == NULL; i++)
+        e = eval_value(ev, n->items[i], &args[i]);
+    if (e == NULL)
+        e = apply(ev, f, &c, ret);
+    release_values(args, n->count);
+    return e;
+}
+
+/* "a${x}b" is concat() of its parts; null and containers are errors here. */
+static struct err *eval_text(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    json_t **args = xcalloc(n->count, sizeof(*args));
+    struct func_call c = { .ev = ev, .args = args, .count = n->count };
+    struct err *e = NULL;
+
+    for (size_t i = 0; i < n->count && e == NULL; i++) {
+        e = eval_value(ev, n->items[i], &args[i]);
+        if (e == NULL && eval_mark(args[i]) == EVAL_PLAIN
+                && (json_is_object(args[i]) || json_is_array(args[i]) || json_is_null(args[i]))) {
+            ev->offset = n->items[i]->offset;
+            e = err_new(ERR_CONFIG, 0, "%s within a text%s",
+                    json_is_null(args[i])    ? "null"
+                    : json_is_array(args[i]) ? "a list"
+                                             : "a map",
+                    json_is_null(args[i]) ? ": add ?? '' or another value" : "");
+        }
+    }
+    if (e == NULL && n->count == 0)
+        *ret = json_string("");
+    else if (e == NULL)
+        e = apply(ev, func_find("concat"), &c, ret);
+    release_values(args, n->count);
+    return e;
+}
+
+static struct err *dispatch(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    switch (n->op) {
+    case EXPR_LITERAL:
+        *ret = json_incref(n->literal);
+        return NULL;
+    case EXPR_LIST:
+        return eval_list(ev, n, ret);
+    case EXPR_MAP:
+        return eval_map(ev, n, ret);
+    case EXPR_TEXT:
+        return eval_text(ev, n, ret);
+    case EXPR_PATH:
+        return eval_path(ev, n, ret);
+    case EXPR_CALL:
+        return eval_call(ev, n, ret);
+    case EXPR_NOT:
+        return eval_not(ev, n, ret);
+    case EXPR_BINARY:
+        return eval_binary(ev, n, ret);
+    case EXPR_COND:
+        return eval_cond(ev, n, ret);
+    }
+    return err_new(ERR_INTERNAL, 0, "an expression of no kind");
+}
+
+struct err *eval_node(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    const size_t before = ev->offset;
+
+    ev->offset = SIZE_MAX;
+    struct err *e = dispatch(ev, n, ret);
+
+    if (e == NULL)
+        ev->offset = before;
+    else if (ev->offset == SIZE_MAX)
+        ev->offset = n->offset;
+    return e;
+}
+
+struct err *eval_value(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    json_auto_t *v = NULL;
+
+    TRY(eval_node(ev, n, &v));
+    if (eval_mark(v) == EVAL_ABSENT) {
+        const char *what = jsonx_text(v, "$absent");
+        struct err *e = ev->absent != NULL ? ev->absent(ev->arg, what)
+                                           : err_new(ERR_CONFIG, 0, "%s is not there", what);
+
+        if (e != NULL) {
+            ev->offset = n->offset;
+            return e;
+        }
+        *ret = eval_poison();
+        return NULL;
+    }
+    *ret = TAKE(v);
+    return NULL;
+}
