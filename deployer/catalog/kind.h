@@ -57,6 +57,11 @@ struct kind_action {
     const json_t *body; /* or NULL */
 };
 
+struct kind_index {
+    const char *path;
+    const struct kind_property *property;
+};
+
 struct kind {
     const char *name;  /* "container_app": the file's name */
     const char *title; /* "container app" */
@@ -90,11 +95,17 @@ struct kind {
     const json_t *rules;       /* preflight rules between properties (docs/catalog.md), or NULL */
     const json_t *document;    /* the whole file */
     struct place place;
+    /* for kind_property */
+    const struct kind_index *index; /* paths and aliases, sorted */
+    size_t index_count;
+    bool has_free_maps; /* a path holds {} */
 };
 
 /*
  * The knowledge of a property by its path: "properties.template.containers[].image"; list indexes
- * are written [], values of free maps {}. Also finds aliases. NULL: nothing is known.
+ * are written [] (an index or a key between them is dropped), keys of free maps {} or as they
+ * are. Also finds aliases. NULL: nothing is known. What a property hands down to those below it
+ * (docs/catalog.md, "properties") is for the caller to carry along.
  */
 const struct kind_property *kind_property(const struct kind *k, const char *path);
 /* Case-insensitively by ARM type, e.g. for `diff`; NULL where no kind describes it. */

@@ -1,0 +1,340 @@
+#include "catalog/kind.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "catalog/reader.h"
+
+static const char *const scope_names[] = { "subscription", "group", "parent", "extension" };
+_Static_assert(ARRAY_LEN(scope_names) == KIND_SCOPE_EXTENSION + 1, "a name for each scope");
+
+/* --- properties --- */
+
+static const char *const property_keys[] = { "type", "enum", "pattern", "min", "max", "required",
+    "read_only", "write_only", "create_only", "secret", "immutable", "ignore_case", "id", "set",
+    "map_by", "alias", "format", "default", "doc", NULL };
+static const char *const type_names[] = { "string", "integer", "number", "boolean", "object",
+    "array" };
+static const char *const format_names[] = { "quantity", "duration", "location", "cidr", "csv-set" };
+
+static const char *choose(const struct reader *r, const struct doc_node *map, const char *key,
+        const char *path, const char *const *words, size_t count)
+{
+    const size_t at = reader_choice(r, map, key, path, words, count, count);
+
+    return at == count ? NULL : words[at];
+}
+
+static void read_property(const struct reader *r, const struct doc_entry *e, const char *at,
+        struct kind_property *ret)
+{
+    const struct doc_node *map = e->value;
+
+    reader_check_keys(r, map, at, property_keys);
+    *ret = (struct kind_property){
+        .path = e->key,
+        .type = choose(r, map, "type", at, type_names, ARRAY_LEN(type_names)),
+        .values = reader_json(r, map, "enum", at),
+        .pattern = reader_text(r, map, "pattern", at),
+        .is_required = reader_bool(r, map, "required", at, false),
+        .is_read_only = reader_bool(r, map, "read_only", at, false),
+        .is_write_only = reader_bool(r, map, "write_only", at, false),
+        .is_create_only = reader_bool(r, map, "create_only", at, false),
+        .is_secret = reader_bool(r, map, "secret", at, false),
+        .is_immutable = reader_bool(r, map, "immutable", at, false),
+        .ignores_case = reader_bool(r, map, "ignore_case", at, false),
+        .is_id = reader_bool(r, map, "id", at, false),
+        .is_set = reader_bool(r, map, "set", at, false),
+        .map_by = reader_text(r, map, "map_by", at),
+        .alias = reader_text(r, map, "alias", at),
+        .format = choose(r, map, "format", at, format_names, ARRAY_LEN(format_names)),
+        .default_value = reader_json(r, map, "default", at),
+        .doc = reader_text(r, map, "doc", at),
+    };
+    ret->has_min = reader_number(r, map, "min", at, &ret->min);
+    ret->has_max = reader_number(r, map, "max", at, &ret->max);
+    reader_check_pattern(r, map, at, ret->pattern);
+    if (ret->values != NULL && !json_is_array(ret->values)) {
+        reader_error(r, doc_get(map, "enum"), at, "'enum' must be a list");
+        ret->values = NULL;
+    }
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct kind_index *)a)->path, ((const struct kind_index *)b)->path);
+}
+
+/* Sorted paths, aliases included, for bsearch. */
+static void make_index(struct arena *arena, struct kind *k)
+{
+    struct kind_index *index = arena_alloc(arena, 2 * k->property_count * sizeof(*index) + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; i < k->property_count; i++) {
+        const struct kind_property *p = &k->properties[i];
+
+        index[n++] = (struct kind_index){ .path = p->path, .property = p };
+        k->has_free_maps = k->has_free_maps || strstr(p->path, "{}") != NULL;
+    }
+    qsort(index, n, sizeof(*index), by_key);
+    const size_t own = n;
+
+    for (size_t i = 0; i < k->property_count; i++) {
+        const struct kind_property *p = &k->properties[i];
+        const struct kind_index alias = { .path = p->alias, .property = p };
+
+        if (p->alias != NULL && bsearch(&alias, index, own, sizeof(*index), by_key) == NULL)
+            index[n++] = alias;
+    }
+    qsort(index, n, sizeof(*index), by_key);
+    k->index = index;
+    k->index_count = n;
+}
+
+static void read_properties(const struct reader *r, const struct doc_node *map, struct kind *k)
+{
+    if (!reader_is_map(r, map, "properties"))
+        return;
+    k->properties = arena_alloc(r->arena, map->count * sizeof(*k->properties) + 1);
+    for (size_t i = 0; i < map->count; i++) {
+        const struct doc_entry *e = &map->entries[i];
+        AUTO(free) char *at = xasprintf("properties.%s", e->key);
+
+        if (e->value->kind != DOC_MAP)
+            reader_error(r, e->value, at, "must be a map such as {type: string}");
+        else
+            read_property(r, e, at, &k->properties[k->property_count++]);
+    }
+}
+
+static const struct kind_property *find(const struct kind *k, const char *path)
+{
+    const struct kind_index wanted = { .path = path };
+    const struct kind_index *found =
+            k->index_count == 0
+                    ? NULL
+                    : bsearch(&wanted, k->index, k->index_count, sizeof(*k->index), by_key);
+
+    return found == NULL ? NULL : found->property;
+}
+
+/* Whether `path` fits `known` when a {} stands for any key. */
+static bool fits(const char *known, const char *path)
+{
+    while (*known != '\0' && *path != '\0') {
+        if (strncmp(known, "{}", 2) == 0) {
+            known += 2;
+            path += strcspn(path, ".[");
+        } else if (*known++ != *path++) {
+            return false;
+        }
+    }
+    return *known == *path;
+}
+
+/* "a[3].b[name].c" with [] for each step into a list. Owned; NULL where it is so already. */
+static char *without_indexes(const char *path)
+{
+    bool has_index = false;
+
+    for (const char *p = strchr(path, '['); p != NULL; p = strchr(p + 1, '['))
+        has_index = has_index || p[1] != ']';
+    if (!has_index)
+        return NULL;
+    char *copy = xcalloc(strlen(path) + 1, 1);
+    size_t n = 0;
+
+    for (const char *p = path; *p != '\0'; p++) {
+        copy[n++] = *p;
+        if (*p != '[')
+            continue;
+        const char *close = strchr(p, ']');
+
+        p = close == NULL ? p + strlen(p) - 1 : close;
+        copy[n++] = ']';
+    }
+    return copy;
+}
+
+const struct kind_property *kind_property(const struct kind *k, const char *path)
+{
+    if (k == NULL)
+        return NULL;
+    AUTO(free) char *plain = without_indexes(path);
+    const char *wanted = plain == NULL ? path : plain;
+    const struct kind_property *p = find(k, wanted);
+
+    for (size_t i = 0; p == NULL && k->has_free_maps && i < k->property_count; i++) {
+        if (strstr(k->properties[i].path, "{}") != NULL && fits(k->properties[i].path, wanted))
+            p = &k->properties[i];
+    }
+    return p;
+}
+
+/* --- the rest of a kind --- */
+
+static void read_actions(const struct reader *r, const struct doc_node *map, struct kind *k)
+{
+    static const char *const keys[] = { "method", "path", "secret", "body", "doc", NULL };
+
+    if (!reader_is_map(r, map, "actions"))
+        return;
+    k->actions = arena_alloc(r->arena, map->count * sizeof(*k->actions) + 1);
+    for (size_t i = 0; i < map->count; i++) {
+        const struct doc_entry *e = &map->entries[i];
+        AUTO(free) char *at = xasprintf("actions.%s", e->key);
+
+        if (!reader_is_map(r, e->value, at))
+            continue;
+        reader_check_keys(r, e->value, at, keys);
+        const char *method = reader_text(r, e->value, "method", at);
+        const char *path = reader_text(r, e->value, "path", at);
+
+        k->actions[k->action_count++] = (struct kind_action){
+            .name = e->key,
+            .method = method == NULL ? "POST" : method,
+            .path = path == NULL ? e->key : path,
+            .is_secret = reader_bool(r, e->value, "secret", at, true),
+            .body = reader_json(r, e->value, "body", at),
+        };
+    }
+}
+
+static void read_name(const struct reader *r, const struct doc_node *map, struct kind *k)
+{
+    static const char *const keys[] = { "pattern", "min", "max", "unique", "doc", NULL };
+    double number = 0;
+
+    if (!reader_is_map(r, map, "name"))
+        return;
+    reader_check_keys(r, map, "name", keys);
+    k->name_pattern = reader_text(r, map, "pattern", "name");
+    reader_check_pattern(r, map, "name", k->name_pattern);
+    k->is_unique_name = reader_bool(r, map, "unique", "name", false);
+    if (reader_number(r, map, "min", "name", &number) && number > 0)
+        k->name_min = (size_t)number;
+    if (reader_number(r, map, "max", "name", &number) && number > 0)
+        k->name_max = (size_t)number;
+}
+
+static void read_minutes(const struct reader *r, const struct doc_node *map, struct kind *k)
+{
+    static const char *const keys[] = { "create", "update", "delete", NULL };
+
+    k->create_min = k->update_min = k->delete_min = 0.2;
+    if (!reader_is_map(r, map, "minutes"))
+        return;
+    reader_check_keys(r, map, "minutes", keys);
+    reader_number(r, map, "create", "minutes", &k->create_min);
+    if (!reader_number(r, map, "update", "minutes", &k->update_min))
+        k->update_min = k->create_min;
+    reader_number(r, map, "delete", "minutes", &k->delete_min);
+}
+
+static void read_location(const struct reader *r, const struct doc_node *root, struct kind *k)
+{
+    const char *location = reader_text(r, root, "location", "");
+    const bool is_group = k->scope == KIND_SCOPE_GROUP || k->is_group;
+
+    if (location == NULL)
+        location = is_group ? "stack" : "none";
+    k->has_location = strcmp(location, "none") != 0;
+    k->fixed_location = k->has_location && strcmp(location, "stack") != 0 ? location : NULL;
+}
+
+/* Steps are the engine's to interpret; here only that they are lists of maps. */
+static const json_t *read_procedure(
+        const struct reader *r, const struct doc_node *map, const char *key, const char *at)
+{
+    const struct doc_node *list = doc_get(map, key);
+
+    if (!reader_is_list(r, list, at))
+        return NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i]->kind != DOC_MAP)
+            reader_error(r, list->items[i], at, "a step must be a map");
+    }
+    return reader_json(r, map, key, at);
+}
+
+static const json_t *read_list(const struct reader *r, const struct doc_node *map, const char *key)
+{
+    return reader_is_list(r, doc_get(map, key), key) ? reader_json(r, map, key, key) : NULL;
+}
+
+static const json_t *read_map(const struct reader *r, const struct doc_node *map, const char *key)
+{
+    return reader_is_map(r, doc_get(map, key), key) ? reader_json(r, map, key, key) : NULL;
+}
+
+static void read_behaviour(const struct reader *r, const struct doc_node *root, struct kind *k)
+{
+    const struct doc_node *rollouts = doc_get(root, "rollouts");
+
+    k->conflicts = read_list(r, root, "conflicts");
+    k->serial = read_list(r, root, "serial");
+    k->ready = read_procedure(r, root, "ready", "ready");
+    k->run = read_procedure(r, root, "run", "run");
+    k->rollouts = read_map(r, root, "rollouts");
+    k->soft_delete = read_map(r, root, "soft_delete");
+    k->rules = read_list(r, root, "rules");
+    for (size_t i = 0; k->rollouts != NULL && i < rollouts->count; i++)
+        (void)read_procedure(r, rollouts, rollouts->entries[i].key, "rollouts");
+}
+
+static void read_head(const struct reader *r, const struct doc_node *root, struct kind *k)
+{
+    static const char *const updates[] = { "put", "patch" };
+    const char *cloud = reader_text(r, root, "cloud", "");
+
+    k->title = reader_required(r, root, "title", "");
+    k->cloud = cloud == NULL ? "arm" : cloud;
+    k->type = reader_required(r, root, "type", "");
+    k->api_version = reader_required(r, root, "api_version", "");
+    if (reader_required(r, root, "scope", "")[0] != '\0')
+        k->scope = (enum kind_scope)reader_choice(
+                r, root, "scope", "scope", scope_names, ARRAY_LEN(scope_names), 0);
+    k->update = (enum kind_update)reader_choice(
+            r, root, "update", "update", updates, ARRAY_LEN(updates), KIND_UPDATE_PUT);
+    k->is_group = reader_bool(r, root, "group", "group", false);
+    k->is_deletable = reader_bool(r, root, "deletable", "deletable", true);
+    k->holds_data = reader_bool(r, root, "holds_data", "holds_data", false);
+    k->has_tags = reader_bool(r, root, "tags", "tags", k->scope == KIND_SCOPE_GROUP || k->is_group);
+    k->list_path = reader_text(r, root, "list", "list");
+}
+
+struct kind *kind_parse(
+        struct arena *arena, const struct doc_node *root, const char *name, struct diag_list *diags)
+{
+    static const char *const keys[] = { "format", "kind", "title", "cloud", "type", "api_version",
+        "scope", "update", "holds_data", "location", "tags", "group", "deletable", "name", "list",
+        "minutes", "properties", "actions", "serial", "conflicts", "soft_delete", "ready", "run",
+        "rollouts", "rules", "doc", NULL };
+    const struct reader r = { .arena = arena, .diags = diags };
+    const size_t errors = diags->errors;
+    struct kind *k = arena_alloc(arena, sizeof(*k));
+
+    if (root->kind != DOC_MAP) {
+        reader_error(&r, root, "", "a kind's file must be a map");
+        return NULL;
+    }
+    k->name = arena_text(arena, name);
+    k->place = root->place;
+    reader_check_format(&r, root);
+    reader_check_keys(&r, root, "", keys);
+    if (strcmp(reader_required(&r, root, "kind", ""), name) != 0)
+        reader_error(&r, root, "kind", "must be '%s' as the file's name", name);
+    read_head(&r, root, k);
+    read_location(&r, root, k);
+    read_name(&r, doc_get(root, "name"), k);
+    read_minutes(&r, doc_get(root, "minutes"), k);
+    read_properties(&r, doc_get(root, "properties"), k);
+    read_actions(&r, doc_get(root, "actions"), k);
+    read_behaviour(&r, root, k);
+    make_index(arena, k);
+    k->document = reader_keep(arena, doc_json(root, "", diags));
+    return diags->errors == errors ? k : NULL;
+}
