@@ -82,6 +82,11 @@ struct cloud_ops {
             const char *path, const json_t *body, int64_t deadline_ms, cloud_done *done, void *arg);
     /* The collection URL of `id`, to group reads by listing. Owned. */
     char *(*collection)(struct cloud *c, const struct kind *k, const char *id);
+    /*
+     * How the last operation on a resource stands by its document: "Succeeded", "Failed",
+     * "Creating"; NULL where it does not say. Borrowed from the document. May be NULL itself.
+     */
+    const char *(*state)(const json_t *document);
 };
 
 /* The head of every cloud; implementations embed it first. */
