@@ -6,6 +6,7 @@
 #include <yaml.h>
 
 #include "base/alloc.h"
+#include "base/doc_syntax.h"
 #include "base/file.h"
 #include "base/jsonx.h"
 #include "base/num.h"
@@ -16,6 +17,7 @@ struct reader {
     struct arena *arena;
     struct diag_list *diags;
     const char *file;
+    struct str text;
     size_t nodes;
     bool is_broken; /* a syntax error or a limit: nothing more can be read */
 };
@@ -27,36 +29,13 @@ static struct place place_of(const struct reader *r, yaml_mark_t mark)
     };
 }
 
-static void add_syntax_error(struct reader *r)
-{
-    const yaml_parser_t *p = &r->parser;
-    const char *problem = p->problem == NULL ? "cannot be read" : p->problem;
-    struct place at = place_of(r, p->problem_mark);
-    const char *hint = NULL;
-
-    if (p->error == YAML_READER_ERROR)
-        at = (struct place){ .file = r->file, .line = 1, .column = 1 };
-    if (strstr(problem, "did not find expected ',' or '") != NULL)
-        hint = "inside {...} and [...] quote a value that holds ${...}: \"${env.X}\"";
-    else if (strstr(problem, "cannot start any token") != NULL)
-        hint = "YAML indents with spaces, not tabs; a value that begins with @, ` or % needs "
-               "quotes";
-    else if (strstr(problem, "mapping values are not allowed") != NULL)
-        hint = "a value that holds ': ' needs quotes";
-    struct diag *d = diag_add(r->diags, DIAG_ERROR, "yaml.syntax", at, "", "%s%s%s", problem,
-            p->context == NULL ? "" : " ", p->context == NULL ? "" : p->context);
-
-    if (hint != NULL)
-        diag_set_hint(r->diags, d, "%s", hint);
-    r->is_broken = true;
-}
-
 static bool next_event(struct reader *r, yaml_event_t *ev)
 {
     if (r->is_broken)
         return false;
     if (yaml_parser_parse(&r->parser, ev) != 1) {
-        add_syntax_error(r);
+        doc_syntax_explain(&r->parser, r->text, r->file, r->diags);
+        r->is_broken = true;
         return false;
     }
     return true;
@@ -163,7 +142,11 @@ static void read_map(struct reader *r, struct doc_node *map, unsigned depth)
             continue;
         const struct doc_entry *first = doc_entry(map, key);
 
-        if (first != NULL)
+        if (map->count == DOC_KEYS_MAX) {
+            diag_add(r->diags, DIAG_ERROR, "yaml.limit", key_node->place, "",
+                    "more than %u keys in one map", DOC_KEYS_MAX);
+            r->is_broken = true;
+        } else if (first != NULL)
             diag_add(r->diags, DIAG_ERROR, "yaml.duplicate-key", key_node->place, key,
                     "is there twice: the first one is in line %d", first->key_place.line);
         else
@@ -254,6 +237,7 @@ struct doc_node *doc_parse(
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     if (str_starts(text, STR("\xef\xbb\xbf")))
         text = str_slice(text, 3, text.len);
+    r.text = text;
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.p, text.len);
     struct doc_node *root = read_stream(&r);
 
@@ -357,31 +341,83 @@ void doc_remove(struct doc_node *map, const char *key)
     map->count--;
 }
 
+static bool is_digits(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+    }
+    return s.len > 0;
+}
+
+/* 12:30, 1:02:03 */
+static bool is_base_60(struct str s)
+{
+    size_t parts = 0;
+
+    for (struct str rest = s; rest.p != NULL; parts++) {
+        if (!is_digits(str_cut(&rest, ':')))
+            return false;
+    }
+    return parts > 1;
+}
+
+/* 0x1f, 0o17, 0b1 */
+static bool is_other_base(struct str s)
+{
+    return s.len > 2 && s.p[0] == '0' && strchr("xob", s.p[1]) != NULL
+           && strspn(s.p + 2, "0123456789abcdefABCDEF") == s.len - 2;
+}
+
+/* 1_000 */
+static bool has_separators(struct str s)
+{
+    return s.len > 1 && s.p[0] >= '0' && s.p[0] <= '9' && memchr(s.p, '_', s.len) != NULL
+           && strspn(s.p, "0123456789_.") == s.len;
+}
+
+/* .5, 5., .inf, .nan: numbers of YAML that JSON does not have. */
+static bool is_yaml_only_number(struct str s)
+{
+    const struct str fraction = str_slice(s, 1, s.len);
+
+    return str_eq_ci(s, STR(".inf")) || str_eq_ci(s, STR(".nan"))
+           || (s.len > 1 && s.p[0] == '.' && is_digits(fraction))
+           || (s.len > 1 && s.p[s.len - 1] == '.' && is_digits(str_slice(s, 0, s.len - 1)));
+}
+
 /* Words that YAML 1.1 and 1.2 read differently: whoever writes one means one or the other. */
 static const char *ambiguity(struct str s)
 {
     static const char *const words[] = { "y", "n", "yes", "no", "on", "off" };
-    bool has_digit = false;
-    bool is_sexagesimal = s.len > 0;
+    const bool is_signed = s.len > 1 && (s.p[0] == '-' || s.p[0] == '+');
+    const struct str number = is_signed ? str_slice(s, 1, s.len) : s;
+    int64_t whole = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (str_eq_ci(s, str_of(words[i])))
             return "is true or false in YAML 1.1 and text in YAML 1.2: write true, false or quote "
                    "it";
     }
-    if (s.len > 1 && s.p[0] == '0' && strspn(s.p, "0123456789") == s.len)
+    if (number.len > 1 && number.p[0] == '0' && is_digits(number))
         return "has a leading zero: quote it, or write the number without";
-    for (size_t i = 0; i < s.len; i++) {
-        has_digit = has_digit || (s.p[i] >= '0' && s.p[i] <= '9');
-        is_sexagesimal = is_sexagesimal && strchr("0123456789:", s.p[i]) != NULL;
-    }
-    if (is_sexagesimal && has_digit && s.p[0] != ':' && memchr(s.p, ':', s.len) != NULL
-            && s.p[s.len - 1] != ':')
+    if (is_base_60(number))
         return "is a base-60 number in YAML 1.1: quote it";
-    if (s.len > 2 && s.p[0] == '0' && strchr("xob", s.p[1]) != NULL
-            && strspn(s.p + 2, "0123456789abcdefABCDEF") == s.len - 2)
+    if (is_other_base(number))
         return "is a number in another base: quote it, or write it in decimal";
-    return NULL;
+    if (has_separators(number))
+        return "is a number in YAML 1.1: quote it, or write it without '_'";
+    if (is_yaml_only_number(number))
+        return "is a number that JSON can't write: quote it, or write it as 0.5 or 5.0";
+    if (is_signed && s.p[0] == '+' && is_digits(number))
+        return "is a number: quote it, or write it without '+'";
+    if (!is_digits(number))
+        return NULL;
+    struct err *e = num_parse_i64(s, INT64_MIN, INT64_MAX, &whole);
+    const bool is_too_large = e != NULL;
+
+    err_ignore(e, "what it means for the file is said here");
+    return is_too_large ? "is too large for a number: quote it" : NULL;
 }
 
 static json_t *typed_scalar(const struct doc_node *n)

@@ -20,6 +20,7 @@
 #define DOC_BYTES_MAX (1u << 20)
 #define DOC_DEPTH_MAX 32u
 #define DOC_NODES_MAX 50000u
+#define DOC_KEYS_MAX 4000u /* in one map: its keys are looked up one by one */
 #define DOC_SCALAR_MAX (256u << 10)
 
 enum doc_kind { DOC_SCALAR, DOC_MAP, DOC_LIST };

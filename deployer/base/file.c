@@ -11,6 +11,14 @@
 
 #include "base/alloc.h"
 
+/* Whatever the reason: the file that was named can't be read, and that is no fault of ours. */
+static struct err *no_input(int errnum, const char *path)
+{
+    char reason[128] = "";
+
+    return err_new(ERR_NOINPUT, errnum, "%s: %s", path, strerror_r(errnum, reason, sizeof(reason)));
+}
+
 struct err *file_read(const char *path, size_t max_bytes, struct buf *ret)
 {
     const bool is_stdin = text_eq(path, "-");
@@ -19,7 +27,7 @@ struct err *file_read(const char *path, size_t max_bytes, struct buf *ret)
     ssize_t n = 0;
 
     if (fd < 0)
-        return err_errno(errno, "%s", path);
+        return no_input(errno, path);
     buf_clear(ret);
     ret->max_bytes = max_bytes;
     while (!ret->is_overflown && (n = read(fd, block, sizeof(block))) != 0) {
@@ -34,7 +42,7 @@ struct err *file_read(const char *path, size_t max_bytes, struct buf *ret)
         explicit_bzero(block, sizeof(block));
     if (!is_stdin)
         close(fd);
-    return n < 0 ? err_errno(errnum, "%s", path) : buf_check(ret, path);
+    return n < 0 ? no_input(errnum, path) : buf_check(ret, path);
 }
 
 static struct err *write_all(int fd, struct str content, const char *path)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ static struct err *spawn(const struct proc_run *run, struct pipes *p, pid_t *ret
 {
     posix_spawn_file_actions_t actions;
     sigset_t none;
+    sigset_t pipe_only;
     posix_spawnattr_t attr;
 
     posix_spawn_file_actions_init(&actions);
@@ -47,8 +49,11 @@ static struct err *spawn(const struct proc_run *run, struct pipes *p, pid_t *ret
     posix_spawn_file_actions_adddup2(&actions, p->err[1], STDERR_FILENO);
     posix_spawnattr_init(&attr);
     sigemptyset(&none);
+    sigemptyset(&pipe_only);
     posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+    sigaddset(&pipe_only, SIGPIPE); /* we ignore it, and that would be inherited */
+    posix_spawnattr_setsigdefault(&attr, &pipe_only);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     const int rc = posix_spawnp(
             ret, run->argv[0], &actions, &attr, (char *const *)(uintptr_t)run->argv, environ);
 
@@ -98,7 +103,8 @@ static struct err *exchange(
             read_some(&p->err[0], err_out);
         if (fds[2].revents != 0)
             write_some(&p->in[1], &input);
-        TRY(buf_check(out, run->argv[0]));
+        if (out != NULL)
+            TRY(buf_check(out, run->argv[0]));
     }
     return NULL;
 }
@@ -111,6 +117,21 @@ static struct err *make_pipes(struct pipes *p)
         return err_errno(errno, "pipe");
     fcntl(p->in[1], F_SETFL, O_NONBLOCK);
     return NULL;
+}
+
+/* A program may close its outputs and go on: its end has the same deadline. */
+static struct err *await_end(const struct proc_run *run, pid_t pid)
+{
+    const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd end = { .fd = fd, .events = POLLIN };
+
+    if (fd < 0) /* a kernel without it (before 5.3): wait as long as it takes */
+        return NULL;
+    while (end.revents == 0 && clock_left_ms(run->deadline_ms) > 0)
+        poll(&end, 1, clock_left_ms(run->deadline_ms));
+    close(fd);
+    return end.revents != 0 ? NULL
+                            : err_new(ERR_TIMEOUT, 0, "%s: no end within its time", run->argv[0]);
 }
 
 static int wait_for(pid_t pid)
@@ -139,6 +160,8 @@ struct err *proc_run(
     close_fd(&p.out[1]);
     close_fd(&p.err[1]);
     e = exchange(run, &p, out, err_out);
+    if (e == NULL)
+        e = await_end(run, pid);
     if (e != NULL)
         kill(pid, SIGKILL);
     pipes_close(&p);

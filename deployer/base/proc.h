@@ -16,9 +16,9 @@ struct proc_run {
 };
 
 /*
- * Standard output goes to `out`, standard error to `err_out` (NULL: dropped); their caps hold.
- * *ret_status is the exit status, or 128 + signal. Not for threads: only before any are started.
- * Errors: ERR_NOINPUT not found; ERR_TIMEOUT; ERR_LIMIT.
+ * Standard output goes to `out`, standard error to `err_out` (either NULL: dropped); their caps
+ * hold. *ret_status is the exit status, or 128 + signal. Not for threads: only before any are
+ * started. Errors: ERR_NOINPUT not found; ERR_TIMEOUT; ERR_LIMIT.
  */
 MUST_CHECK struct err *proc_run(
         const struct proc_run *run, struct buf *out, struct buf *err_out, int *ret_status);

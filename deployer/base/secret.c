@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,7 +83,7 @@ static void replace_all(struct buf *text, struct str needle)
 {
     if (needle.len < SECRET_SCRUB_MIN || str_find(buf_str(text), needle) < 0)
         return;
-    struct buf out = BUF_INIT(text->max_bytes + 8);
+    struct buf out = BUF_INIT(SIZE_MAX / 4); /* "(secret)" may be longer than what it replaces */
     struct str rest = buf_str(text);
 
     for (ptrdiff_t at = str_find(rest, needle); at >= 0; at = str_find(rest, needle)) {
@@ -97,23 +98,48 @@ static void replace_all(struct buf *text, struct str needle)
     buf_release(&out);
 }
 
+static void scrub_one(struct buf *text, const struct secret *s)
+{
+    const struct str raw = { .p = s->bytes, .len = s->len };
+    struct buf coded = { .max_bytes = SIZE_MAX / 4, .is_secret = true };
+
+    replace_all(text, raw);
+    encode_percent(&coded, raw);
+    replace_all(text, buf_str(&coded));
+    buf_clear(&coded);
+    encode_base64(&coded, raw.p, raw.len);
+    replace_all(text, buf_str(&coded));
+    buf_release(&coded);
+}
+
+static int by_length(const void *a, const void *b)
+{
+    const size_t x = (*(struct secret *const *)a)->len;
+    const size_t y = (*(struct secret *const *)b)->len;
+
+    return x > y ? -1 : x < y;
+}
+
 void secret_scrub(struct buf *text)
 {
+    const struct secret **all = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+
+    if (text->len < SECRET_SCRUB_MIN)
+        return;
     pthread_mutex_lock(&live.lock);
     for (const struct secret *s = live.head; s != NULL; s = s->next) {
-        const struct str raw = { .p = s->bytes, .len = s->len };
-
-        if (raw.len < SECRET_SCRUB_MIN)
+        if (s->len < SECRET_SCRUB_MIN)
             continue;
-        struct buf coded = { .max_bytes = BUF_TEXT_MAX, .is_secret = true };
-
-        replace_all(text, raw);
-        encode_percent(&coded, raw);
-        replace_all(text, buf_str(&coded));
-        buf_clear(&coded);
-        encode_base64(&coded, raw.p, raw.len);
-        replace_all(text, buf_str(&coded));
-        buf_release(&coded);
+        GROW(all, count, capacity);
+        all[count++] = s;
     }
+    /* The longest first: a secret that is a part of another would leave the rest of that one. */
+    if (count > 1)
+        qsort(all, count, sizeof(*all), by_length);
+    for (size_t i = 0; i < count; i++)
+        scrub_one(text, all[i]);
     pthread_mutex_unlock(&live.lock);
+    free(all);
 }
