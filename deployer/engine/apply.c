@@ -298,6 +298,24 @@ static struct err *weigh(struct engine *e)
     return NULL;
 }
 
+double engine_remaining_minutes(const struct engine *e)
+{
+    double longest = 0;
+
+    for (size_t i = 0; e->remaining_min != NULL && i < e->count; i++) {
+        const struct engine_node *n = e->nodes[i];
+        double left = has_ended(n) ? 0 : e->remaining_min[i];
+
+        if (n->status == NODE_RUNNING) {
+            const double elapsed = (double)(clock_now_ms() - n->started_ms) / 60000;
+
+            left -= elapsed < n->item->minutes ? elapsed : n->item->minutes;
+        }
+        longest = left > longest ? left : longest;
+    }
+    return longest;
+}
+
 struct err *engine_apply(struct engine *e, bool is_exact)
 {
     e->is_exact = is_exact;

@@ -144,6 +144,8 @@ struct engine_node *engine_find(const struct engine *e, const char *address);
 /* Resolves a document of the model (outputs, notes) by what is known now. */
 MUST_CHECK struct err *engine_resolve(struct engine *e, const json_t *document, json_t **ret);
 const struct secret_table *engine_secrets(const struct engine *e);
+/* Usual minutes from now to the end of the longest chain; 0 before engine_apply. */
+double engine_remaining_minutes(const struct engine *e);
 /* How many nodes are in a status. */
 size_t engine_status_count(const struct engine *e, enum node_status status);
 

@@ -1,0 +1,28 @@
+/*
+ * progress.h - what an apply is doing. On a terminal a block of lines at the bottom that is
+ * redrawn: what is under way, for how long, what usually remains; what ended scrolls away above it.
+ * Elsewhere one line an event. Writes to stderr; log lines go between (log_set_hook).
+ */
+#ifndef REPORT_PROGRESS_H
+#define REPORT_PROGRESS_H
+
+#include <stdbool.h>
+
+#include "engine/engine.h"
+
+struct progress;
+
+MUST_CHECK struct progress *progress_new(bool has_color, bool is_live);
+/* Takes the block away. NULL is accepted. */
+void progress_free(struct progress *p);
+/* Which engine it tells of; borrowed. NULL: none (any more). */
+void progress_attach(struct progress *p, const struct engine *e);
+/* struct engine_setup's `event`, with the progress as its argument. */
+void progress_event(
+        void *p, enum engine_event_kind kind, const struct engine_node *node, const char *text);
+/* A line that stays, above the block. */
+void progress_say(struct progress *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* What is done while there are no nodes at work: "reading what exists". NULL: nothing. */
+void progress_stage(struct progress *p, const char *stage);
+
+#endif
