@@ -114,6 +114,17 @@ static struct err *absent_member(const char *what, const json_t *key, json_t **r
     return NULL;
 }
 
+/* A document with "$partial" is that of a resource that is not made yet: what it lacks may come. */
+static struct err *unknown_member(const char *what, const json_t *key, json_t **ret)
+{
+    AUTO(buf) struct buf name = BUF_INIT(PRINT_MAX);
+
+    buf_add_text(&name, what);
+    expr_print_accessor(&name, key);
+    *ret = eval_unknown(buf_text(&name));
+    return NULL;
+}
+
 static const json_t *plain_member(const json_t *base, const json_t *key)
 {
     if (json_is_array(base) && json_is_integer(key)) {
@@ -158,6 +169,8 @@ struct err *eval_member(const json_t *base, const json_t *key, const char *what,
                 ERR_CONFIG, 0, "%s is a list: it has no member '%s'", what, json_string_value(key));
     const json_t *member = plain_member(base, key);
 
+    if (member == NULL && json_is_true(json_object_get(base, "$partial")))
+        return unknown_member(what, key, ret);
     if (member == NULL)
         return absent_member(what, key, ret);
     *ret = json_incref((json_t *)(uintptr_t)member);

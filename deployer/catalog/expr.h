@@ -32,7 +32,8 @@ struct expr_env {
     void *arg;
     /*
      * The document of a resource by address: what GET returned, with "id" and "name" in it; NULL
-     * while it is not known. Borrowed until the next change of that resource.
+     * while it is not known. Borrowed until the next change of that resource. An object in it that
+     * has "$partial": true lacks members that will come: they are unknown, not absent.
      */
     const json_t *(*resource)(void *arg, const char *address);
     /*

@@ -99,6 +99,7 @@ struct engine_setup {
     /* The kind of an entry of the state by name; NULL if the catalog has none. */
     const struct kind *(*kind)(void *arg, const char *name);
     struct secret *(*secret)(void *arg, const char *name);
+    const json_t *facts; /* of the login: {"tenant", "principal"}; or NULL */
     /* http_loop_run's contract. */
     struct err *(*turn)(void *arg, bool (*until)(void *), void *until_arg, int64_t deadline_ms);
     engine_event_fn *event; /* or NULL */

@@ -30,8 +30,9 @@ struct procedure {
     int64_t step_since_ms;
     int64_t next_ms; /* not before */
     int64_t delay_ms;
-    bool is_asked;        /* an answer is outstanding */
-    bool is_self_refresh; /* ... and it is for self: a path had no value yet */
+    bool is_asked;         /* an answer is outstanding */
+    bool is_self_refresh;  /* ... and it is for self: a path had no value yet */
+    const json_t *explain; /* the list that tells more of the failure is asked for */
     char *path;
     char *doing;
     char *tolerated;
@@ -161,6 +162,15 @@ static void fail(struct procedure *p, struct err *e)
     p->error = e;
 }
 
+/* As fail, but the step's `explain` list is asked first, if it has one. */
+static void fail_explained(struct procedure *p, const json_t *step, struct err *e)
+{
+    fail(p, e);
+    p->explain = json_object_get(step, "explain");
+    if (p->explain == NULL)
+        p->explain = json_object_get(step, "x-explain");
+}
+
 /* Moves behind the current step; at the end of a `do` list to the list's next member. */
 static void advance(struct procedure *p, int64_t now_ms)
 {
@@ -270,7 +280,8 @@ static void poll_later(struct procedure *p, const json_t *step, int64_t now_ms, 
     if (now_ms - p->step_since_ms > (int64_t)(timeout * 60000)) {
         AUTO(free) char *reason = step_reason(p, step);
 
-        fail(p, err_new(ERR_TIMEOUT, 0, "%s: not done after %g minutes: %s%s%s", p->path, timeout,
+        fail_explained(p, step,
+                err_new(ERR_TIMEOUT, 0, "%s: not done after %g minutes: %s%s%s", p->path, timeout,
                         state, reason != NULL && reason[0] != '\0' ? ": " : "",
                         reason == NULL ? "" : reason));
         return;
@@ -301,7 +312,8 @@ static void judge(struct procedure *p, const json_t *step, int64_t now_ms)
         AUTO(free) char *reason = step_reason(p, step);
         const bool has_reason = reason != NULL && reason[0] != '\0';
 
-        fail(p, err_new(ERR_FAILED, 0, "%s: %s%s%s", p->path, state, has_reason ? ": " : "",
+        fail_explained(p, step,
+                err_new(ERR_FAILED, 0, "%s: %s%s%s", p->path, state, has_reason ? ": " : "",
                         has_reason ? reason : ""));
         return;
     }
@@ -342,6 +354,15 @@ enum procedure_want procedure_next(
 {
     const char *text = NULL;
 
+    if (p->explain != NULL) {
+        char *missing = NULL;
+
+        free(p->path);
+        p->path = fill(p, jsonx_text(p->explain, "list"), &missing);
+        free(missing);
+        *ret = (struct procedure_request){ .method = "GET", .path = p->path };
+        return PROCEDURE_ACT;
+    }
     if (p->error != NULL)
         return PROCEDURE_FAILED;
     for (;;) {
@@ -368,9 +389,42 @@ enum procedure_want procedure_next(
     }
 }
 
+/* What the list's members say goes behind the error. */
+static void explain(struct procedure *p, const json_t *answer)
+{
+    AUTO(buf) struct buf out = BUF_INIT(BUF_TEXT_MAX);
+    const json_t *members = json_is_array(answer) ? answer : json_object_get(answer, "value");
+    const char *text = jsonx_text(p->explain, "text");
+    size_t i = 0;
+    json_t *member = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)members, i, member) {
+        AUTO(free) char *missing = NULL;
+
+        json_object_set(p->names, "item", member);
+        AUTO(free) char *line = fill(p, text == NULL ? "${item.name}" : text, &missing);
+
+        buf_addf(&out, "%s%s", out.len > 0 ? "; " : "", line);
+    }
+    p->explain = NULL;
+    if (out.len == 0)
+        return;
+    struct err *first = TAKE(p->error);
+
+    p->error =
+            err_new(err_kind(first), err_code(first), "%s (%s)", err_text(first), buf_text(&out));
+    err_free(first);
+}
+
 void procedure_answer(struct procedure *p, int64_t now_ms, json_t *document, struct err *e)
 {
     const json_t *step = current_step(p);
+
+    if (p->explain != NULL) {
+        err_ignore(e, "the failure itself is what counts");
+        explain(p, document);
+        return;
+    }
 
     p->is_asked = false;
     if (e != NULL) {

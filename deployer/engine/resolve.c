@@ -75,6 +75,7 @@ struct err *engine_resolve(struct engine *e, const json_t *document, json_t **re
         .action = env_action,
         .secret = env_secret,
         .salt = state_salt(e->setup.state),
+        .azure = e->setup.facts,
     };
 
     return expr_resolve(document, &env, &e->secrets, ret);
@@ -245,6 +246,66 @@ static bool is_secret_mark(const json_t *j)
     return json_is_object(j) && json_object_size(j) == 1 && json_object_get(j, "$secret") != NULL;
 }
 
+/* A copy of what the file says, without secrets; what it lacks may still come ("$partial"). */
+static json_t *copy_partial(const json_t *j)
+{
+    const char *key = NULL;
+    json_t *value = NULL;
+    size_t i = 0;
+
+    if (json_is_array(j)) {
+        json_t *list = jsonx_must(json_array());
+
+        json_array_foreach ((json_t *)(uintptr_t)j, i, value)
+            json_array_append_new(list, copy_partial(value));
+        return list;
+    }
+    if (!json_is_object(j) || json_object_get(j, "$unknown") != NULL)
+        return jsonx_copy(j);
+    json_t *object = jsonx_must(json_object());
+
+    json_object_set_new(object, "$partial", json_true());
+    json_object_foreach ((json_t *)(uintptr_t)j, key, value) {
+        if (!is_secret_mark(value))
+            json_object_set_new(object, key, copy_partial(value));
+    }
+    return object;
+}
+
+static json_t *find_named(const json_t *list, const char *name)
+{
+    size_t i = 0;
+    json_t *element = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)list, i, element) {
+        const char *other = jsonx_text(element, "name");
+
+        if (name != NULL && other != NULL && str_eq_ci(str_of(other), str_of(name)))
+            return element;
+    }
+    return NULL;
+}
+
+static void overlay(json_t *target, const json_t *source);
+
+/* Elements keep what the server added to their namesakes. */
+static json_t *overlay_list(const json_t *old, const json_t *list)
+{
+    json_t *result = jsonx_must(json_array());
+    size_t i = 0;
+    json_t *element = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)list, i, element) {
+        const json_t *namesake = find_named(old, jsonx_text(element, "name"));
+        json_t *copy = namesake == NULL ? copy_partial(element) : jsonx_copy(namesake);
+
+        if (namesake != NULL)
+            overlay(copy, element);
+        json_array_append_new(result, copy);
+    }
+    return result;
+}
+
 /* Lays what the file says over what the cloud says; secrets are not for others to see. */
 static void overlay(json_t *target, const json_t *source)
 {
@@ -256,11 +317,13 @@ static void overlay(json_t *target, const json_t *source)
 
         if (is_secret_mark(value))
             continue;
-        if (json_is_object(value) && json_is_object(old)
-                && json_object_get(value, "$unknown") == NULL)
+        if (json_is_array(value) && json_is_array(old))
+            json_object_set_new(target, key, overlay_list(old, value));
+        else if (json_is_object(value) && json_is_object(old)
+                 && json_object_get(value, "$unknown") == NULL)
             overlay(old, value);
         else
-            json_object_set_new(target, key, jsonx_copy(value));
+            json_object_set_new(target, key, copy_partial(value));
     }
 }
 
@@ -285,12 +348,15 @@ void resolve_view(struct engine *e, size_t i)
         n->view = json_incref(n->actual);
         return;
     }
-    n->view = is_kept ? jsonx_copy(n->actual) : jsonx_must(json_object());
-    if (n->desired != NULL)
-        overlay(n->view, n->desired);
-    if (is_kept)
+    if (is_kept) {
+        n->view = jsonx_copy(n->actual);
+        if (n->desired != NULL)
+            overlay(n->view, n->desired);
         return;
-    json_object_set_new(n->view, "$partial", json_true());
+    }
+    json_auto_t *nothing = jsonx_must(json_object());
+
+    n->view = copy_partial(n->desired == NULL ? nothing : n->desired);
     if (n->id != NULL) {
         json_object_set_new(n->view, "id", json_string(n->id));
         json_object_set_new(n->view, "name", json_string(last_segment(n->id)));

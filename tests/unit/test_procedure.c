@@ -39,6 +39,19 @@ static const struct row rows[] = {
             "{}",
             "GET executions/x -> {'properties': {'status': 'Stopped', 'detail': 'exit 3'}}\n"
             "failed executions/x: status is Stopped: exit 3" },
+    { "a failure is explained by a list",
+            "[{'get': 'r/${self.r}', 'until': {'a': 1}, 'fail': {'a': 2}, 'explain': {'list': "
+            "'r/${it.name}/replicas', 'text': '${item.name}: ${item.why}'}}]",
+            "{'r': 'x'}",
+            "GET r/x -> {'a': 2, 'name': 'x'}\n"
+            "GET r/x/replicas -> {'value': [{'name': 'p', 'why': 'no image'}, {'name': 'q', 'why': "
+            "'killed'}]}\n"
+            "failed r/x: a is 2 (p: no image; q: killed)" },
+    { "an explanation that fails is done without",
+            "[{'get': 'r', 'until': {'a': 1}, 'fail': {'a': 2}, 'x-explain': {'list': 'l'}}]", "{}",
+            "GET r -> {'a': 2}\n"
+            "GET l -> !\n"
+            "failed r: a is 2" },
     { "tolerated on this target",
             "[{'get': 'r', 'until': {'state': 'Running'}, 'fail': {'state': 'Failed'}, 'tolerate': "
             "{'when': {'reason': 'ImageNotMapped'}, 'target': 'sandbox', 'as': 'not running'}}, "
