@@ -17,7 +17,7 @@ static bool is_plain_key(const char *key)
 }
 
 /* Whether the kind describes the members of this object as values of a free map ("{}"). */
-static bool is_known_map(const struct walk *w, const struct spot *s)
+bool walk_is_map(const struct walk *w, const struct spot *s)
 {
     const size_t len = strlen(s->knowledge);
 
@@ -210,7 +210,7 @@ bool walk_is_left(
 
         return !norm_is_empty(actual) && (otherwise == NULL || !norm_equal(&p, otherwise, actual));
     }
-    const bool is_map = is_known_map(w, s);
+    const bool is_map = walk_is_map(w, s);
 
     json_object_foreach ((json_t *)(uintptr_t)last, key, value) {
         const struct spot m = spot_member(w, s, key, is_map);
@@ -297,7 +297,7 @@ static bool is_skipped(const struct spot *s, const char *key)
 static void walk_members_of(struct walk *w, const struct spot *s, const struct docs *d,
         const json_t *from, const json_t *but_not, const json_t *nor)
 {
-    const bool is_map = is_known_map(w, s);
+    const bool is_map = walk_is_map(w, s);
     const char *key = NULL;
     json_t *value = NULL;
 
@@ -403,6 +403,11 @@ static void walk_documents(struct walk *w, const struct docs *d)
         walk_value(w, &root, d);
 }
 
+static void release_json(void *j)
+{
+    json_decref(j);
+}
+
 /* What others changed: against our last GET if there is one, else on what we sent. */
 static void find_drift(struct arena *arena, const struct diff_input *in, struct change_list *ret)
 {
@@ -411,9 +416,11 @@ static void find_drift(struct arena *arena, const struct diff_input *in, struct 
         .out = ret,
         .is_drift = true,
         .takes_extras = in->observed != NULL };
+    json_t *now = plan_observed(in->kind, in->actual);
     const struct docs d = { .desired = in->observed != NULL ? in->observed : in->last_applied,
-        .actual = in->actual };
+        .actual = now };
 
+    arena_hook(arena, release_json, now);
     walk_documents(&w, &d);
 }
 
@@ -437,5 +444,6 @@ void plan_diff(struct arena *arena, const struct diff_input *in, struct change_l
     if (ret_drift == NULL)
         return;
     *ret_drift = (struct change_list){ 0 };
-    find_drift(arena, in, ret_drift);
+    if (json_is_object(in->actual))
+        find_drift(arena, in, ret_drift);
 }

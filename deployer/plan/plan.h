@@ -22,7 +22,8 @@ enum change_action { CHANGE_ADD, CHANGE_UPDATE, CHANGE_REMOVE };
 struct change {
     const char *path; /* "properties.template.containers[clickhouse].image" */
     enum change_action action;
-    const json_t *old_value; /* borrowed from the inputs' copies in the arena; NULL if absent */
+    const json_t
+            *old_value; /* borrowed from the inputs (drift: or from the arena); NULL if absent */
     const json_t *new_value; /* may hold {"$secret"} and {"$unknown"} */
     bool is_secret;          /* shown as (secret) */
     bool forces_replacement;
@@ -108,6 +109,7 @@ struct plan_item {
     const struct kind *kind;            /* NULL: not in the catalog any more */
     const struct plan_subject *subject; /* NULL: only in the state */
     const json_t *entry;                /* of the state, or NULL */
+    const json_t *intent;               /* of the state: an operation was under way, or NULL */
     const json_t *actual;               /* or NULL */
     struct change_list changes;         /* for create: empty */
     struct change_list drift;           /* what others changed */
@@ -119,8 +121,14 @@ struct plan_item {
     bool needs_replace_consent;         /* refused without --allow-replace NAME */
     const char *downtime;               /* what is not available meanwhile, or NULL */
     double minutes;                     /* usual time, from the kind */
-    const size_t *needs;                /* indexes of items that must be done before */
+    const size_t *needs;                /* indexes of items that must be done before this begins */
     size_t need_count;
+    /*
+     * For what has a delete of its own (DELETE; REPLACE without goes_with): indexes of items whose
+     * delete must be done before this one's.
+     */
+    const size_t *delete_needs;
+    size_t delete_need_count;
 };
 
 struct plan {
@@ -148,6 +156,9 @@ struct plan_basis {
     const char *model_digest; /* of the files: any text that changes when they do */
 };
 
+const char *plan_change_name(enum change_action action);
+/* One change: {path, action, actual, desired, forces_replacement, secret, reason}. Owned. */
+MUST_CHECK json_t *plan_change_json(const struct change *c);
 /*
  * The plan as JSON (docs/planning.md): for `plan -o json` and, with what it is based on, for
  * --save. No secrets in it. Owned.

@@ -53,6 +53,8 @@ bool walk_is_same(const struct walk *w, const struct spot *s, const struct docs 
 /* The place of a member, and of an element (`name`: its key or index). */
 struct spot spot_member(const struct walk *w, const struct spot *s, const char *key, bool is_map);
 struct spot spot_element(const struct walk *w, const struct spot *s, const char *name);
+/* Whether the kind describes the members of this object as values of a free map ("{}"). */
+bool walk_is_map(const struct walk *w, const struct spot *s);
 /* {"$secret": ...} and {"$unknown": ...}. */
 bool walk_is_secret(const json_t *j);
 bool walk_is_unknown(const json_t *j);
