@@ -74,8 +74,12 @@ struct err *decode_base64(struct str s, struct buf *out)
     uint32_t bits = 0;
     unsigned n = 0;
 
+    const size_t padded_len = s.len;
+
     while (s.len > 0 && s.p[s.len - 1] == '=')
         s.len--;
+    if (s.len != padded_len && (padded_len % 4 != 0 || padded_len - s.len > 2))
+        return err_new(ERR_CONFIG, 0, "base64: the '=' at the end are too many or too few");
     if (s.len % 4 == 1)
         return err_new(ERR_CONFIG, 0, "base64: text is cut off");
     for (size_t i = 0; i < s.len; i++) {

@@ -92,16 +92,21 @@ struct err *num_parse_duration_ms(struct str s, int64_t *ret)
         int64_t factor_ms;
     } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "min", 60000 }, { "h", 3600000 } };
     int64_t value = 0;
+    int64_t total_ms = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
         const struct str unit = str_of(units[i].unit);
 
         if (str_ends(s, unit) && parse_digits(str_slice(s, 0, s.len - unit.len), &value)
-                && value >= 0 && !__builtin_mul_overflow(value, units[i].factor_ms, ret))
+                && value >= 0 && !__builtin_mul_overflow(value, units[i].factor_ms, &total_ms)) {
+            *ret = total_ms;
             return NULL;
+        }
     }
-    if (parse_digits(s, &value) && value >= 0 && !__builtin_mul_overflow(value, 1000, ret))
+    if (parse_digits(s, &value) && value >= 0 && !__builtin_mul_overflow(value, 1000, &total_ms)) {
+        *ret = total_ms;
         return NULL;
+    }
     return err_new(ERR_CONFIG, 0, "'%.*s' is not a duration such as 90s, 15m or 2h",
             STR_ARG(str_slice(s, 0, NUMBER_LEN_MAX)));
 }

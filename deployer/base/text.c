@@ -183,7 +183,7 @@ void text_add_list(struct buf *out, const char *const *words, size_t count, size
     for (size_t i = 0; i < count && i < max; i++)
         buf_addf(out, "%s%s", i == 0 ? "" : ", ", words[i]);
     if (count > max)
-        buf_addf(out, "... (%zu more)", count - max);
+        buf_addf(out, "%s... (%zu more)", max > 0 ? ", " : "", count - max);
 }
 
 size_t text_columns(struct str s)
