@@ -71,5 +71,7 @@ extern const struct probe probe_tls;
 extern const struct probe probe_http;
 extern const struct probe probe_redis;
 extern const struct probe probe_clickhouse;
+extern const struct probe probe_postgres;
+extern const struct probe probe_blob;
 
 #endif
