@@ -360,6 +360,15 @@ static struct err *run_merge(const struct func_call *c, json_t **ret)
     return NULL;
 }
 
+/* A map literal has written keys only; ids of identities are keys that nobody knows before. */
+static struct err *run_map(const struct func_call *c, json_t **ret)
+{
+    if (!json_is_string(c->args[0]))
+        return wants("a text as the key", c->args[0]);
+    *ret = jsonx_must(json_pack("{s:O}", json_string_value(c->args[0]), c->args[1]));
+    return NULL;
+}
+
 static struct err *pick(const struct func_call *c, bool is_last, json_t **ret)
 {
     const size_t n = json_array_size(c->args[0]);
@@ -436,6 +445,7 @@ const struct func func_table[] = {
     { "keys", 1, 1, S, true, run_keys, "list of a map's keys" },
     { "values", 1, 1, S, true, run_values, "list of a map's values" },
     { "merge", 1, 0, S, true, run_merge, "one map; the later wins" },
+    { "map", 2, 2, P, true, run_map, "a map with one computed key" },
     { "first", 1, 1, S, false, run_first, "first element" },
     { "last", 1, 1, S, false, run_last, "last element" },
     { "one", 1, 1, S, false, run_one, "the only element" },

@@ -17,7 +17,8 @@ static const char *const property_keys[] = { "type", "enum", "pattern", "min", "
     "map_by", "alias", "format", "default", "doc", NULL };
 static const char *const type_names[] = { "string", "integer", "number", "boolean", "object",
     "array" };
-static const char *const format_names[] = { "quantity", "duration", "location", "cidr", "csv-set" };
+static const char *const format_names[] = { "quantity", "duration", "location", "cidr", "csv-set",
+    "last-segment", "version-prefix" };
 
 static const char *choose(const struct reader *r, const struct doc_node *map, const char *key,
         const char *path, const char *const *words, size_t count)
@@ -312,7 +313,7 @@ struct kind *kind_parse(
     static const char *const keys[] = { "format", "kind", "title", "cloud", "type", "api_version",
         "scope", "update", "holds_data", "location", "tags", "group", "deletable", "name", "list",
         "minutes", "properties", "actions", "serial", "conflicts", "soft_delete", "ready", "run",
-        "rollouts", "rules", "doc", NULL };
+        "rollouts", "rules", "in_parent", "doc", NULL };
     const struct reader r = { .arena = arena, .diags = diags };
     const size_t errors = diags->errors;
     struct kind *k = arena_alloc(arena, sizeof(*k));

@@ -41,8 +41,8 @@ struct kind_property {
     bool is_set;         /* list whose order does not count */
     const char *map_by;  /* list of objects that is a map by this member ("name"), or NULL */
     const char *alias;   /* the other path under which the server returns it, or NULL */
-    const char
-            *format; /* "quantity" (1Gi = 1.0Gi), "duration", "location", "cidr", "csv-set", NULL */
+    const char *format;  /* "quantity" (1Gi = 1.0Gi), "duration", "location", "cidr", "csv-set",
+                            "last-segment", "version-prefix", NULL */
     const json_t *default_value; /* what the server fills in when it is absent, or NULL */
     const char *doc;             /* one line, or NULL */
 };
