@@ -73,12 +73,18 @@ EMBED_FILES := $(sort $(shell find templates services runbooks -type f 2>/dev/nu
 $(B)/gen/embedded.c: tools/embed.py $(EMBED_FILES)
 	@mkdir -p $(@D)
 	$(Q)python3 tools/embed.py $@ $(EMBED_FILES)
+SANDBOX_EMBED_FILES := $(sort $(wildcard deployer/sandbox/kinds/*.yaml deployer/sandbox/services/*.yaml))
+$(B)/gen/sandbox_embedded.c: tools/embed.py $(SANDBOX_EMBED_FILES)
+	@mkdir -p $(@D)
+	$(Q)python3 tools/embed.py $@ $(SANDBOX_EMBED_FILES)
+$(B)/gen/sandbox_embedded.o: $(B)/gen/sandbox_embedded.c
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=c17 -O0 -fPIE -c $< -o $@
 $(GEN_OBJ): $(B)/gen/embedded.c
 	$(Q)$(CC) $(CPPFLAGS_ALL) -std=c17 -O0 -fPIE -c $< -o $@
 
 $(LIB): $(call obj,$(CLI_SRC)) $(GEN_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
-$(SBLIB): $(call obj,$(filter-out deployer/sandbox/main.c,$(SANDBOX_SRC)) $(BASE_SRC))
+$(SBLIB): $(call obj,$(filter-out deployer/sandbox/main.c,$(SANDBOX_SRC)) $(BASE_SRC)) $(B)/gen/sandbox_embedded.o
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(UNIT_BIN): | $(B)/tests/unit

@@ -1,7 +1,9 @@
 #include "sandbox/backend.h"
 
 #include <ctype.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -11,10 +13,27 @@
 #include "base/str.h"
 #include "base/text.h"
 #include "sandbox/backend_core.h"
+#include "sandbox/dns.h"
+#include "sandbox/endpoints.h"
+#include "sandbox/garbage.h"
+#include "sandbox/ingress.h"
+#include "sandbox/netmap.h"
+#include "sandbox/place.h"
+#include "sandbox/process.h"
+#include "sandbox/recipe.h"
+#include "sandbox/relay.h"
+#include "sandbox/rules.h"
+#include "sandbox/service.h"
 
 static const struct driver *const drivers[] = {
     &driver_app,
     &driver_job,
+    &driver_environment,
+    &driver_endpoint,
+    &driver_dns_zone,
+    &driver_dns_a,
+    &driver_dns_link,
+    &driver_dns_group,
 };
 
 static char *lower(const char *text)
@@ -26,8 +45,12 @@ static char *lower(const char *text)
     return copy;
 }
 
-static const struct driver *driver_of(const char *type)
+static const struct driver *driver_of(const struct backend *b, const char *type)
 {
+    if (b->recipes != NULL && recipes_for(b->recipes, type) != NULL)
+        return &driver_service;
+    if (b->recipes != NULL && recipes_child(b->recipes, type) != NULL)
+        return &driver_service_child;
     for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
         if (str_eq_ci(str_of(drivers[i]->type), str_of(type)))
             return drivers[i];
@@ -134,22 +157,82 @@ char *backend_folder(const struct backend *b, const char *id, const char *sub)
             sub == NULL ? "" : sub);
 }
 
+json_t *backend_keys(const json_t *doc)
+{
+    static const char *const names[] = { "primary", "secondary" };
+    static const char *const paths[][2] = {
+        { "primaryKey", "keys[0].value" },
+        { "secondaryKey", "keys[1].value" },
+    };
+    const json_t *hidden = json_object_get(doc, "$private");
+    json_t *keys = jsonx_must(json_object());
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        for (size_t n = 0; n < ARRAY_LEN(paths[i]); n++) {
+            json_t *value = jsonx_at(hidden, paths[i][n]);
+
+            if (json_is_string(value))
+                json_object_set(keys, names[i], value);
+        }
+    }
+    return keys;
+}
+
+static char *find_exe_dir(void)
+{
+    char path[4096];
+    const ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    if (n <= 0)
+        return xstrdup("/nonexistent");
+    path[n] = '\0';
+    return file_dirname(path);
+}
+
+static struct err *open_services(struct backend *b, const struct backend_options *o)
+{
+    /* A peer that hangs up is an error of that connection, not the end of the sandbox. */
+    signal(SIGPIPE, SIG_IGN);
+    b->exe_dir = find_exe_dir();
+    /* The guardian forks: before the relay's thread. */
+    TRY(supervisor_new(&b->supervisor));
+    TRY(recipes_load(&b->recipes));
+    if (o->images_file != NULL)
+        TRY(recipes_add_images(b->recipes, o->images_file));
+    TRY(netmap_open(&b->netmap));
+    TRY(dns_open(b, &b->dns));
+    b->rules = xcalloc(1, sizeof(*b->rules));
+    rules_init(b->rules);
+    return relay_open(&b->relay);
+}
+
 struct err *backend_open(const struct backend_options *o, struct backend **ret)
 {
     struct backend *b = xcalloc(1, sizeof(*b));
 
-    b->dir = file_join(o->dir, "services");
     b->ca_cert = xstrdup(o->ca_cert);
     b->ca_key = xstrdup(o->ca_key);
     b->has_services = o->has_services;
-    struct err *e = file_make_dir(b->dir, 0755);
+    struct err *e = place_open(o, &b->dir);
 
+    if (e == NULL && o->has_services)
+        e = open_services(b, o);
     if (e != NULL) {
         backend_close(b);
-        return e;
+        return err_wrap(e, "data plane");
     }
     *ret = b;
     return NULL;
+}
+
+const char *backend_dns(const struct backend *b)
+{
+    return b->dns == NULL ? NULL : dns_address(b->dns);
+}
+
+const char *backend_address_map(const struct backend *b)
+{
+    return b->netmap == NULL ? NULL : netmap_rules(b->netmap);
 }
 
 static void entry_free(struct entry *e)
@@ -175,6 +258,16 @@ void backend_close(struct backend *b)
         b->entries = e->next;
         entry_free(e);
     }
+    relay_close(b->relay);
+    dns_close(b->dns);
+    supervisor_free(b->supervisor);
+    garbage_tick(b);
+    netmap_close(b->netmap);
+    recipes_free(b->recipes);
+    if (b->rules != NULL)
+        rules_release(b->rules);
+    free(b->rules);
+    free(b->exe_dir);
     free(b->dir);
     free(b->ca_cert);
     free(b->ca_key);
@@ -188,7 +281,7 @@ static struct entry *entry_add(struct backend *b, const char *id, const char *ty
     e->id = xstrdup(id);
     e->key = lower(id);
     e->type = lower(type);
-    e->driver = driver_of(type);
+    e->driver = driver_of(b, type);
     e->next = b->entries;
     b->entries = e;
     return e;
@@ -266,6 +359,12 @@ void backend_tick(struct backend *b, int64_t now_ms)
     for (struct entry *e = b->entries; e != NULL; e = e->next)
         if (e->driver != NULL && e->driver->tick != NULL)
             e->driver->tick(b, e);
+    if (!b->has_services)
+        return;
+    supervisor_tick(b->supervisor, now_ms);
+    endpoints_tick(b);
+    dns_tick(b);
+    garbage_tick(b);
 }
 
 json_t *backend_report(struct backend *b)
@@ -275,5 +374,9 @@ json_t *backend_report(struct backend *b)
     for (struct entry *e = b->entries; e != NULL; e = e->next)
         if (e->driver != NULL && e->driver->report != NULL)
             e->driver->report(b, e, list);
+    if (b->has_services) {
+        ingress_report(b, list);
+        dns_report(b->dns, list);
+    }
     return list;
 }

@@ -32,9 +32,14 @@ struct backend_options {
 MUST_CHECK struct err *backend_open(const struct backend_options *o, struct backend **ret);
 /* Stops every process it started, by process id. */
 void backend_close(struct backend *b);
+/* For sandbox.json: "127.0.0.1:PORT" of the DNS server; NULL without services. */
+const char *backend_dns(const struct backend *b);
+/* For sandbox.json: the rules of base/address_map.h; NULL without services. */
+const char *backend_address_map(const struct backend *b);
 /*
  * A resource was accepted (created or changed). `id` as stored; `resource` is the full document
- * with secrets in clear and the server's values; borrowed. Returns at once.
+ * with secrets in clear and the server's values; its keys (listKeys) stand in a member "$private"
+ * (docs/sandbox-services.md); borrowed. Returns at once. At start every stored resource is put.
  */
 void backend_put(struct backend *b, const char *id, const char *type, const json_t *resource);
 void backend_remove(struct backend *b, const char *id, const char *type);

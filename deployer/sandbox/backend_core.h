@@ -10,11 +10,15 @@
 #include "sandbox/backend.h"
 
 struct driver;
-struct supervisor;
+struct dns;
+struct grave;
 struct netmap;
-struct relay;
-struct images;
+struct process;
 struct recipes;
+struct relay;
+struct rules;
+struct supervisor;
+struct task;
 
 struct entry {
     char *id;
@@ -32,7 +36,8 @@ struct backend {
     char *dir; /* of the services: DIR/services */
     char *ca_cert;
     char *ca_key;
-    bool has_services;
+    char *exe_dir;     /* where this program lies */
+    bool has_services; /* false: all below is NULL */
     bool is_closing;
     int64_t now_ms; /* of this tick */
     struct entry *entries;
@@ -40,10 +45,11 @@ struct backend {
     struct supervisor *supervisor;
     struct netmap *netmap;
     struct relay *relay;
-    struct images *images;
+    struct rules *rules; /* what the relay has now */
     struct recipes *recipes;
     struct dns *dns;
-    struct ingress *ingress;
+    struct grave *graves;
+    uint64_t grave_counter;
 };
 
 struct backend_call {
@@ -80,6 +86,16 @@ void backend_set_ready(struct entry *e);
 void backend_set_failed(struct entry *e, const char *code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* A folder below DIR/services that belongs to this resource alone: "NAME-HASH/SUB"; owned. */
 MUST_CHECK char *backend_folder(const struct backend *b, const char *id, const char *sub);
+/*
+ * {"primary", "secondary"} of a resource: its keys stand in the member "$private" of the document
+ * that the control plane hands over, as {"primaryKey", "secondaryKey"} or {"keys": [{"value"}]}.
+ * Owned.
+ */
+MUST_CHECK json_t *backend_keys(const json_t *doc);
+/* Stops the process (taken, may be NULL) and deletes the folder once it has ended. */
+void backend_bury(struct backend *b, const char *dir, struct process *process);
+/* Runs a task (taken, may be NULL) of a resource that is gone. */
+void backend_finish_later(struct backend *b, struct task *task);
 /* An answer in ARM's error form. Always returns true, so that a handler can return it. */
 bool backend_answer_error(struct backend_call *call, int status, const char *code, const char *fmt,
         ...) PRINTF_LIKE(4, 5);
