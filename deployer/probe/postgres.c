@@ -208,6 +208,10 @@ static void login(const struct probe_job *job, json_t *evidence, const struct ne
                     jsonx_must(json_string(PQsslAttribute(c, "protocol"))));
         probe_step(evidence, "query");
         postgres_record_facts(job, evidence, c);
+        if (jsonx_at(evidence, "postgres.server") != NULL
+                && text_eq(json_string_value(jsonx_at(evidence, "postgres.server")), "pgbouncer")
+                && json_is_false(jsonx_at(evidence, "probe.ok")))
+            probe_fact(evidence, "postgres.login", jsonx_must(json_string("pooler_error")));
     }
     PQfinish(c);
 }

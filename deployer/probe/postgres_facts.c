@@ -34,18 +34,20 @@ static PGresult *query(struct session *s, const char *sql, const char *const *pa
         return NULL;
     }
     for (;;) {
-        while (PQisBusy(s->c) == 1) {
-            if (!net_wait(PQsocket(s->c), POLLIN, s->job->deadline_ms)
-                    || PQconsumeInput(s->c) != 1) {
+        while (PQisBusy(s->c) == 1 && !s->is_over) {
+            if (!net_wait(PQsocket(s->c), POLLIN, s->job->deadline_ms)) {
                 s->is_over = true;
                 PQclear(last);
                 return NULL;
             }
+            /* A connection that ends may have left an error behind that says why. */
+            s->is_over = PQconsumeInput(s->c) != 1;
         }
         PGresult *r = PQgetResult(s->c);
 
         if (r == NULL)
             return last;
+        s->is_over = s->is_over || PQstatus(s->c) != CONNECTION_OK;
         PQclear(last);
         last = r;
     }
@@ -71,7 +73,7 @@ static void record_version(struct session *s)
     PGresult *r = query(s,
             "SELECT current_setting('server_version'), current_setting('server_version_num'), "
             "current_setting('TimeZone'), current_setting('max_connections'), "
-            "(SELECT setting FROM pg_settings WHERE name = 'statement_timeout'), "
+            "(SELECT reset_val FROM pg_settings WHERE name = 'statement_timeout'), "
             "pg_is_in_recovery()::text, current_user, "
             "(SELECT rolsuper::text FROM pg_roles WHERE rolname = current_user), "
             "floor(extract(epoch from clock_timestamp()))::bigint::text, "
@@ -276,7 +278,15 @@ void postgres_record_facts(const struct probe_job *job, json_t *evidence, PGconn
     struct session s = { .job = job, .evidence = evidence, .c = c };
 
     PQsetnonblocking(c, 0);
-    PQclear(query(&s, OUR_TIMEOUT, NULL, 0));
+    PGresult *r = query(&s, OUR_TIMEOUT, NULL, 0);
+
+    if (r != NULL && PQresultStatus(r) == PGRES_FATAL_ERROR)
+        postgres_record_error(job, evidence, PQresultErrorMessage(r));
+    PQclear(r);
+    if (s.is_over) {
+        probe_failed(job, evidence, "timeout", STR("a query got no answer"));
+        return;
+    }
     record_version(&s);
     record_pooler(&s);
     record_waits(&s);
