@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/text.h"
 
 static int depth_of(struct str text)
 {
@@ -241,10 +242,10 @@ json_t *jsonx_textf(const char *fmt, ...)
     va_end(ap);
     if (n < 0)
         die_oom();
-    json_t *j = json_stringn(text, (size_t)n);
+    json_t *j = text_json((struct str){ .p = text, .len = (size_t)n });
 
     free(text);
-    return jsonx_must(j);
+    return j;
 }
 
 const char *jsonx_type_name(const json_t *j)
