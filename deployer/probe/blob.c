@@ -11,7 +11,6 @@
 #include "base/alloc.h"
 #include "base/digest.h"
 #include "base/jsonx.h"
-#include "base/uri.h"
 #include "http/shared_key.h"
 #include "probe/http_probe.h"
 #include "probe/net.h"
@@ -174,68 +173,60 @@ static void exercise(const struct store *s)
         record_refusal(s, del, "delete", status);
 }
 
-static bool open_store(struct store *s, const struct uri *u)
+static bool open_store(struct store *s, const char *host, uint16_t port)
 {
-    const bool is_tls = text_eq(u->scheme, "https");
-    const int port = u->hosts[0].port != 0 ? u->hosts[0].port : is_tls ? 443 : 80;
-
-    if (!net_resolve(s->job, s->evidence, u->hosts[0].name, (uint16_t)port, &s->addresses))
+    if (!net_resolve(s->job, s->evidence, host, port, &s->addresses))
         return false;
     AUTO(fd) int fd = net_connect(s->job, s->evidence, &s->addresses);
     AUTO(tls) struct tls_session *session = NULL;
 
     if (fd < 0)
         return false;
-    return !is_tls || tls_session_open(s->job, s->evidence, fd, &s->tls, &session);
+    return s->tls.mode == TLS_MODE_OFF
+           || tls_session_open(s->job, s->evidence, fd, &s->tls, &session);
 }
 
-static void use_store(
-        const struct probe_job *job, json_t *evidence, const struct uri *u, const char *container)
+static const char *auth_word(const struct probe_job *job)
 {
-    const char *host = u->hosts[0].name;
-    const char *account = jsonx_text(job->target, "account");
-    const bool has_path = u->path != NULL && !text_eq(u->path, "/");
-    AUTO(free) char *name = digest_random_text("abcdefghijklmnopqrstuvwxyz0123456789", 12);
-    AUTO(free)
-    char *path =
-            xasprintf("%s/%s/deployer-verify-%s.txt", has_path ? u->path : "", container, name);
-    AUTO(free)
-    char *base = u->hosts[0].port != 0 ? xasprintf("%s://%s:%d", u->scheme, host, u->hosts[0].port)
-                                       : xasprintf("%s://%s", u->scheme, host);
-    const enum tls_mode mode =
-            tls_mode_of(job->target, text_eq(u->scheme, "https") ? TLS_MODE_VERIFY : TLS_MODE_OFF);
-    struct store s = { .job = job,
-        .evidence = evidence,
-        .tls = { .mode = mode, .check_name = host, .sni = host },
-        .account = account == NULL ? "" : account,
-        .base = base,
-        .path = path };
-
-    if (open_store(&s, u))
-        exercise(&s);
+    if (probe_secret(job, "key") != NULL)
+        return "key";
+    return probe_secret(job, "sas") != NULL ? "sas" : "none";
 }
 
 static void run(const struct probe_job *job, json_t *evidence)
 {
-    AUTO(uri) struct uri u = { 0 };
-    const char *container = jsonx_text(job->target, "container");
-    const char *url = jsonx_text(job->target, "url");
-    struct err *e = url == NULL ? err_new(ERR_CONFIG, 0, "the target has no url")
-                                : uri_parse(str_of(url), &u);
+    const json_t *t = job->target;
+    const char *host = jsonx_text(t, "host");
+    const char *container = jsonx_text(t, "container");
+    const char *account = jsonx_text(t, "account");
+    const char *base_path = jsonx_text(t, "path");
+    const struct tls_options tls = tls_options_of(t, TLS_MODE_VERIFY);
+    const bool is_tls = tls.mode != TLS_MODE_OFF;
+    const int64_t port = jsonx_int(t, "port", is_tls ? 443 : 80);
 
-    if (e == NULL && (container == NULL || u.host_count != 1))
-        e = err_new(ERR_CONFIG, 0, "the target needs a url with one host, and a container");
-    if (e != NULL) {
-        probe_failed(job, evidence, "target", str_of(err_text(e)));
-        err_free(e);
+    if (host == NULL || container == NULL || port < 1 || port > 65535) {
+        probe_failed(
+                job, evidence, "target", STR("the target needs a host, a port and a container"));
         return;
     }
-    probe_fact(evidence, "target.host", jsonx_must(json_string(u.hosts[0].name)));
-    probe_fact(evidence, "blob.auth",
-            jsonx_must(json_string(probe_secret(job, "key") != NULL   ? "key"
-                                   : probe_secret(job, "sas") != NULL ? "sas"
-                                                                      : "none")));
-    use_store(job, evidence, &u, container);
+    AUTO(free) char *name = digest_random_text("abcdefghijklmnopqrstuvwxyz0123456789", 12);
+    AUTO(free)
+    char *path = xasprintf(
+            "%s/%s/deployer-verify-%s.txt", base_path == NULL ? "" : base_path, container, name);
+    AUTO(free)
+    char *base = port == (is_tls ? 443 : 80)
+                         ? xasprintf("%s://%s", is_tls ? "https" : "http", host)
+                         : xasprintf("%s://%s:%d", is_tls ? "https" : "http", host, (int)port);
+    struct store s = { .job = job,
+        .evidence = evidence,
+        .tls = tls,
+        .account = account == NULL ? "" : account,
+        .base = base,
+        .path = path };
+
+    probe_fact(evidence, "blob.auth", jsonx_must(json_string(auth_word(job))));
+    if (open_store(&s, host, (uint16_t)port))
+        exercise(&s);
 }
 
 const struct probe probe_blob = {

@@ -1,0 +1,126 @@
+#include "verify/judge.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/jsonx.h"
+#include "runbook/condition.h"
+
+static const char *const status_names[] = { "pass", "fail", "warn", "skip" };
+_Static_assert(ARRAY_LEN(status_names) == VERIFY_SKIP + 1, "one name a status");
+
+const char *verify_status_name(enum verify_status status)
+{
+    return status_names[status];
+}
+
+static bool fact_is(const json_t *evidence, const char *path, const char *word)
+{
+    return text_eq(json_string_value(jsonx_at(evidence, path)), word);
+}
+
+/*
+ * Whether a private check failed only because this machine is outside of the network: the private
+ * name is unknown or public here, or the private address can't be reached. Where an address map is
+ * on, everything is within reach.
+ */
+static const char *not_reachable(const struct verify_job *job, const struct verify_options *o)
+{
+    const json_t *e = job->evidence;
+
+    if (!job->check->is_private || o->net->map.count > 0)
+        return NULL;
+    if (fact_is(e, "probe.step", "dns")) {
+        if (json_is_true(jsonx_at(e, "dns.any_public")))
+            return "not reachable from here: the name has a public address outside of the network";
+        return "not reachable from here: the private name is not known outside of the network";
+    }
+    if (json_is_true(jsonx_at(e, "dns.all_private"))
+            && (fact_is(e, "tcp.status", "timeout") || fact_is(e, "tcp.status", "unreachable")))
+        return "not reachable from here: nothing leads to the private address";
+    if (json_is_true(jsonx_at(e, "dns.any_public")) && !json_is_true(jsonx_at(e, "probe.ok")))
+        return "not reachable from here: the name has a public address outside of the network";
+    return NULL;
+}
+
+static void set(struct verify_job *job, enum verify_status status, const char *reason)
+{
+    job->status = status;
+    job->reason = xstrdup(reason);
+}
+
+static void judge_evidence(struct verify_job *job, const struct verify_options *o)
+{
+    const json_t *e = job->evidence;
+    const bool is_ok = json_is_true(jsonx_at(e, "probe.ok"));
+    const enum truth expected =
+            job->check->expect == NULL ? TRUTH_TRUE : condition_eval(job->check->expect, e);
+    const char *error = json_string_value(jsonx_at(e, "probe.error"));
+
+    if (is_ok && expected == TRUTH_TRUE) {
+        set(job, VERIFY_PASS, NULL);
+        return;
+    }
+    const char *outside = is_ok ? NULL : not_reachable(job, o);
+
+    if (outside != NULL) {
+        probe_fact(job->evidence, "probe.reachable", json_false());
+        set(job, VERIFY_SKIP, outside);
+    } else if (is_ok) {
+        set(job, VERIFY_FAIL,
+                expected == TRUTH_FALSE ? "what was expected does not hold"
+                                        : "what was expected could not be seen");
+    } else {
+        set(job, VERIFY_FAIL, error == NULL ? "failed" : error);
+    }
+}
+
+void verify_judge(struct verify_job *job, const struct verify_options *o)
+{
+    if (job->skip != NULL)
+        set(job, VERIFY_SKIP, job->skip);
+    else
+        judge_evidence(job, o);
+    if (job->status == VERIFY_SKIP && o->is_require_all)
+        job->status = VERIFY_FAIL;
+}
+
+size_t verify_count(const struct verify_jobs *jobs, enum verify_status status)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < jobs->count; i++)
+        n += jobs->items[i].status == status;
+    return n;
+}
+
+static void set_text(json_t *o, const char *key, const char *text)
+{
+    if (text != NULL)
+        json_object_set_new(o, key, jsonx_textf("%s", text));
+}
+
+json_t *verify_checks_json(const struct verify_jobs *jobs)
+{
+    json_t *list = jsonx_must(json_array());
+
+    for (size_t i = 0; i < jobs->count; i++) {
+        const struct verify_job *job = &jobs->items[i];
+        json_t *o = jsonx_must(json_object());
+
+        set_text(o, "name", job->check->name);
+        set_text(o, "service", job->check->service);
+        set_text(o, "probe", job->check->probe);
+        set_text(o, "status", verify_status_name(job->status));
+        set_text(o, "reason", job->reason);
+        set_text(o, "vantage", "here");
+        json_object_set_new(o, "duration_ms", json_integer(job->duration_ms));
+        json_object_set_new(
+                o, "target", job->target == NULL ? json_object() : jsonx_copy(job->target));
+        if (job->evidence != NULL)
+            json_object_set_new(o, "evidence", jsonx_copy(job->evidence));
+        json_object_set_new(o, "findings", json_array());
+        json_array_append_new(list, o);
+    }
+    return list;
+}

@@ -1,0 +1,152 @@
+/*
+ * prepare.c - from a model's checks to jobs: targets resolved, secrets taken out of them.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/jsonx.h"
+#include "base/text.h"
+#include "verify/verify.h"
+
+static bool is_wanted(const struct check *c, const struct verify_options *o)
+{
+    for (size_t i = 0; i < o->only_count; i++) {
+        if (text_eq(o->only[i], c->service) || text_eq(o->only[i], c->name))
+            return true;
+    }
+    return o->only_count == 0;
+}
+
+/* Every --only must name something: a typo would otherwise check nothing and pass. */
+static struct err *check_only(const struct model *m, const struct verify_options *o)
+{
+    for (size_t i = 0; i < o->only_count; i++) {
+        const struct verify_options one = { .only = &o->only[i], .only_count = 1 };
+        bool is_found = false;
+
+        for (size_t k = 0; k < m->check_count && !is_found; k++)
+            is_found = is_wanted(&m->checks[k], &one);
+        if (is_found)
+            continue;
+        const char **names = xcalloc(m->check_count * 2 + 1, sizeof(*names));
+
+        for (size_t k = 0; k < m->check_count; k++) {
+            names[k * 2] = m->checks[k].service;
+            names[k * 2 + 1] = m->checks[k].name;
+        }
+        const char *meant = text_suggest(str_of(o->only[i]), names, m->check_count * 2);
+        struct err *e = err_new(ERR_USAGE, 0,
+                "--only %s: no service or check of this stack has that name%s%s%s", o->only[i],
+                meant == NULL ? "" : " (did you mean ", meant == NULL ? "" : meant,
+                meant == NULL ? "" : "?)");
+
+        free(names);
+        return e;
+    }
+    return NULL;
+}
+
+static void skip(struct verify_job *job, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void skip(struct verify_job *job, const char *fmt, ...)
+{
+    AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
+    char *formatted = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&formatted, fmt, ap) < 0)
+        die_oom();
+    va_end(ap);
+    free(job->skip);
+    job->skip = formatted;
+}
+
+/* Moves {"$secret": N} members of the target to the job's secrets. */
+static void take_secrets(struct verify_job *job, const struct secret_table *secrets)
+{
+    void *next = NULL;
+    const char *member = NULL;
+    json_t *value = NULL;
+
+    json_object_foreach_safe (job->target, next, member, value) {
+        const json_t *number = json_object_get(value, "$secret");
+        const size_t n = (size_t)json_integer_value(number);
+
+        if (!json_is_integer(number))
+            continue;
+        if (n < secrets->count && job->secret_count < VERIFY_SECRETS_MAX) {
+            job->members[job->secret_count] = xstrdup(member);
+            job->secrets[job->secret_count] = (struct probe_secret){
+                .member = job->members[job->secret_count],
+                .value = secret_ref(secrets->entries[n].value),
+            };
+            job->secret_count++;
+        }
+        json_object_del(job->target, member);
+    }
+}
+
+static struct err *prepare_job(const struct check *c, const struct verify_source *source,
+        const struct verify_options *o, bool is_sandbox, struct verify_job *job)
+{
+    const char *unknown = NULL;
+
+    job->check = c;
+    job->timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : VERIFY_TIMEOUT_MS;
+    TRY(source->resolve(source->arg, c->target, &job->target));
+    if (expr_has_unknown(job->target, &unknown)) {
+        skip(job, "not deployed yet: %s is not known", unknown == NULL ? "its target" : unknown);
+        return NULL;
+    }
+    take_secrets(job, source->secrets(source->arg));
+    if (c->tolerate != NULL && is_sandbox) {
+        const char *why = source->not_running(source->arg, c->service);
+
+        if (why != NULL)
+            skip(job, "not running: %s", why);
+    }
+    return NULL;
+}
+
+struct err *verify_prepare(const struct model *m, const struct verify_source *source,
+        const struct verify_options *o, struct verify_jobs *ret)
+{
+    AUTO(verify_jobs) struct verify_jobs jobs = { 0 };
+
+    TRY(check_only(m, o));
+    jobs.items = xcalloc(m->check_count, sizeof(jobs.items[0]));
+    for (size_t i = 0; i < m->check_count; i++) {
+        if (!is_wanted(&m->checks[i], o))
+            continue;
+        struct err *e = prepare_job(
+                &m->checks[i], source, o, text_eq(m->target, "sandbox"), &jobs.items[jobs.count++]);
+
+        if (e != NULL)
+            return err_wrap(e, "check %s", m->checks[i].name);
+    }
+    *ret = jobs;
+    jobs = (struct verify_jobs){ 0 };
+    return NULL;
+}
+
+void verify_jobs_release(struct verify_jobs *jobs)
+{
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct verify_job *job = &jobs->items[i];
+
+        for (size_t k = 0; k < job->secret_count; k++) {
+            secret_unref(job->secrets[k].value);
+            free(job->members[k]);
+        }
+        json_decref(job->target);
+        json_decref(job->evidence);
+        free(job->skip);
+        free(job->reason);
+    }
+    free(jobs->items);
+    *jobs = (struct verify_jobs){ 0 };
+}
