@@ -14,10 +14,22 @@ struct catalog;
 
 /*
  * Loads the embedded files, then each folder of `dirs` (with templates/ and services/ in it), whose
- * files add to or replace ours. Lives in `arena`. NULL when a file has errors.
+ * files add to or replace ours. Lives in `arena`. NULL when a file of a folder has errors. The
+ * embedded ones are read when they are asked for; catalog_check reads all. Not for threads.
  */
 struct catalog *catalog_load(
         struct arena *arena, const char *const *dirs, size_t dir_count, struct diag_list *diags);
+
+/* Reads every file and reports what is wrong with it. */
+void catalog_check(const struct catalog *c, struct diag_list *diags);
+
+/* All kinds, in no order; catalog_kind_at gives NULL for one that has errors. */
+size_t catalog_kind_count(const struct catalog *c);
+const struct kind *catalog_kind_at(const struct catalog *c, size_t at);
+/* The services' names, and a service's whole file as JSON (NULL: none, or it has errors). */
+size_t catalog_service_count(const struct catalog *c);
+const char *catalog_service_name(const struct catalog *c, size_t at);
+const json_t *catalog_service(const struct catalog *c, const char *name);
 
 struct catalog_options {
     const char *target; /* "azure" or "sandbox" */

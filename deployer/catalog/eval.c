@@ -350,8 +350,15 @@ bool eval_is_never_null(const char *left)
 
         return f != NULL && f->is_never_null;
     }
-    return (n->op == EXPR_PATH && text_eq(n->name, "secret") && n->count == 2)
-           || (n->op == EXPR_LITERAL && !json_is_null(n->literal)) || n->op == EXPR_NOT
+    if (n->op == EXPR_PATH && text_eq(n->name, "secret"))
+        return n->count == 2;
+    if (n->op == EXPR_PATH && text_eq(n->name, "resource")) {
+        const json_t *member = n->count == 3 ? n->items[2]->literal : NULL;
+
+        return n->count == 2 || text_eq(json_string_value(member), "id")
+               || text_eq(json_string_value(member), "name");
+    }
+    return (n->op == EXPR_LITERAL && !json_is_null(n->literal)) || n->op == EXPR_NOT
            || (n->op == EXPR_BINARY && strcmp(n->name, "??") != 0);
 }
 

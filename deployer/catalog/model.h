@@ -7,7 +7,8 @@
  *   {"$unknown": "WHAT"}   after expr_resolve: known only after apply; WHAT names the reference
  *   {"$secret": N}         after expr_resolve: entry N of a struct secret_table
  * In state and plan files a secret is {"$secret": {"refs": [...], "digest": "scrypt:..."}}.
- * So a document can be printed, logged and stored: it never holds a secret's value.
+ * So a document can be printed, logged and stored: it never holds a secret's value. Values are
+ * shared between documents: nobody changes one.
  */
 #ifndef CATALOG_MODEL_H
 #define CATALOG_MODEL_H
@@ -21,6 +22,8 @@
 #include "base/diag.h"
 #include "catalog/kind.h"
 
+struct index;
+
 struct resource {
     const char *address;  /* "redis.database", "dns.record[\"*\"]": service, name, each key */
     const char *service;  /* the stack's name of the service: "redis" */
@@ -31,8 +34,8 @@ struct resource {
     json_t *parent; /* KIND_SCOPE_PARENT: the parent's id ({"$expr": "resource[...].id"}), else NULL
                      */
     json_t *scope_id;    /* KIND_SCOPE_EXTENSION: the id it hangs on, else NULL */
-    json_t *location;    /* or NULL */
-    json_t *body;        /* the document to send, without id, name, type */
+    json_t *location;    /* or NULL; also in body */
+    json_t *body;        /* the document to send, without id, name, type; tags and location in it */
     json_t *existing;    /* somebody else's: its id; read, never written or deleted. Else NULL */
     const char *rollout; /* "stop-first" or NULL */
     bool is_protected;   /* delete and replace need --allow-data-loss */
@@ -104,8 +107,12 @@ struct model {
     const char *const *secrets; /* names used as ${secret.X} */
     size_t secret_count;
     const json_t *notes; /* [{service, when: "$expr", text: "$expr"}] printed after apply */
+    /* {SERVICE: {"use", "inputs": {name: value}, "needs": {name: SERVICE or null}}}, for lints */
+    const json_t *services;
+    const struct index *by_address; /* of model_resource */
 };
 
+/* NULL if there is none. By hash. */
 const struct resource *model_resource(const struct model *m, const char *address);
 
 #endif

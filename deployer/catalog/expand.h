@@ -1,0 +1,204 @@
+/*
+ * expand.h - the inside of catalog_expand: a stack's services as instances whose values are
+ * computed when they are first asked for. Every value is JSON with the marks of eval.h; values are
+ * shared, so nobody changes one.
+ */
+#ifndef CATALOG_EXPAND_H
+#define CATALOG_EXPAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "catalog/catalog.h"
+#include "catalog/eval.h"
+#include "catalog/load.h"
+
+/* Addresses that a value depends on, without duplicates. */
+struct deps {
+    const char **items;
+    size_t count, capacity;
+};
+
+enum slot_state { SLOT_NEW, SLOT_BUSY, SLOT_DONE };
+
+/* A value computed once, with the resources that it depends on. */
+struct slot {
+    enum slot_state state;
+    json_t *value; /* lives in the arena */
+    struct deps deps;
+};
+
+/* One resource of the stack before it is a struct resource: what `when` and `each` made of it. */
+struct part {
+    const char *address;
+    const char *each_key;          /* or NULL */
+    json_t *key_json, *each_value; /* or NULL */
+    struct slot existing;          /* id, or null */
+    struct slot name;
+};
+
+struct parts {
+    struct slot head; /* value: true, or poison */
+    const struct service_resource *spec;
+    const struct kind *kind;
+    bool is_each;
+    struct part *items; /* none when `when` is false */
+    size_t count;
+    struct index by_key; /* with `each` */
+};
+
+/* The variables of a container. */
+struct container {
+    const struct doc_entry *entry;
+    struct slot slot;
+    struct env_variable *variables;
+    size_t count, capacity;
+};
+
+struct instance {
+    const struct service *spec;
+    const char *name;
+    const struct stack_service *entry; /* NULL: implied */
+    const struct doc_node *with;       /* map, or NULL */
+    const char *with_path;             /* "services.redis.with" or "network" */
+    const struct doc_node *existing;   /* of the stack, or NULL */
+    struct place place;
+    struct instance **bound; /* as spec->needs */
+    struct slot *inputs;     /* as spec->inputs */
+    struct slot *locals, *provides;
+    struct slot existing_ids; /* map part -> id */
+    struct parts *parts;      /* as spec->resources */
+    struct container *containers;
+    size_t container_count;
+    int visit; /* of the search for cycles */
+};
+
+/* A variable or secret that is used but not set. */
+struct missing {
+    const char *what; /* "env.X" */
+    struct place *places;
+    const char *path;
+    size_t count, capacity;
+};
+
+/* What is being computed, to name the members of a cycle. */
+struct frame {
+    const struct slot *slot;
+    const char *what;
+    const struct frame *up;
+};
+
+struct expansion {
+    const struct catalog *catalog;
+    const struct stack *stack;
+    const struct catalog_options *options;
+    struct diag_list *diags;
+    struct arena *arena;
+    struct model *model;
+    struct instance **instances;
+    size_t instance_count, instance_capacity;
+    struct index by_name;  /* instances */
+    struct index secrets;  /* names used */
+    struct index missing;  /* struct missing */
+    struct index names;    /* ids so far, for duplicates */
+    struct index patterns; /* compiled regex_t */
+    struct missing **missing_items;
+    size_t missing_count, missing_capacity;
+    struct slot location, subscription, tenant, group, existing_group, tags, registry;
+    char suffix[6];
+    const struct frame *frames;
+    size_t resource_capacity, variable_capacity, check_capacity, provided_capacity, fixed_capacity;
+};
+
+/* Where an expression stands and what it may see. */
+struct scope {
+    struct expansion *x;
+    struct instance *in; /* NULL: the stack file */
+    const json_t *each_key, *each_value;
+    const json_t *item_key, *item_value;
+    struct deps *deps; /* receives what is referred to; may be NULL */
+    struct place place;
+    const char *path;
+    bool drops_null; /* bodies: null members and elements are left out */
+};
+
+/* --- values of the files (value.c) --- */
+
+/* A value of a file, marks and all; never NULL. What is wrong is reported and gives poison. */
+json_t *value_of(struct scope *s, const struct doc_node *node, const char *path);
+/* true, false; `otherwise` for absent or null. Complains about what is only known after apply. */
+bool value_bool(struct scope *s, const struct doc_node *node, const char *path, bool otherwise);
+/* The text; NULL for null, poison or a complaint. What is left over is a complaint. */
+const char *value_text(struct scope *s, const struct doc_node *node, const char *path);
+/* A complaint about `node`. */
+void value_error(struct scope *s, const struct doc_node *node, const char *path, const char *fmt,
+        ...) PRINTF_LIKE(4, 5);
+/* "X is known only after apply" for a value that has to be known now. */
+void value_not_known(
+        struct scope *s, const struct doc_node *node, const char *path, const json_t *value);
+
+/* --- slots (scope.c) --- */
+
+/*
+ * Computes a slot unless it is done: `compute` gives an owned value. Adds the slot's dependencies
+ * to `deps`. Returns the value, borrowed. A cycle is reported and gives poison.
+ */
+json_t *slot_value(struct expansion *x, struct slot *slot, const char *what, struct deps *deps,
+        json_t *(*compute)(struct expansion *x, void *arg, struct deps *deps), void *arg);
+void deps_add(struct expansion *x, struct deps *deps, const char *address);
+void deps_add_all(struct expansion *x, struct deps *deps, const struct deps *more);
+/* The callbacks of eval.h over a scope (arg: struct scope). */
+struct err *scope_lookup(
+        void *arg, const char *root, struct eval_path path, size_t *ret_used, json_t **ret);
+struct err *scope_call(
+        void *arg, const char *name, json_t *const *args, size_t count, json_t **ret);
+struct err *scope_absent(void *arg, const char *what);
+/* ERR_CONFIG "there is no WHAT 'name' (did you mean ...?)". */
+struct err *scope_no_such(
+        const char *what, const char *name, const char *const *words, size_t count);
+/* A secret as a value: {"$expr": "secret.NAME"}, or absent. */
+json_t *scope_secret(struct expansion *x, const char *name);
+
+/* --- of an instance --- */
+
+/* The service's input, checked and typed. Borrowed. */
+json_t *input_value(struct instance *in, struct expansion *x, size_t at, struct deps *deps);
+/* Unknown inputs, and all others computed. */
+void inputs_check(struct expansion *x, struct instance *in);
+json_t *provided_value(
+        struct instance *in, struct expansion *x, const char *name, struct deps *deps);
+/* Services, implied ones and their bindings; cycles. */
+void needs_bind(struct expansion *x);
+/* The id that the stack gives for a resource under `existing:`: text, map by each key, or null. */
+json_t *existing_id(struct expansion *x, struct instance *in, const char *resource);
+/* What `when` and `each` make of a resource; NULL if the service has none of that name. */
+struct parts *parts_of(struct expansion *x, struct instance *in, const char *name);
+struct part *parts_find(struct parts *p, const char *key);
+json_t *part_name(struct expansion *x, struct instance *in, struct parts *p, struct part *part,
+        struct deps *deps);
+json_t *part_existing(struct expansion *x, struct instance *in, struct parts *p, struct part *part,
+        struct deps *deps);
+/* The name with the suffix of names that are unique in the world. */
+json_t *unique_name(struct expansion *x, const struct kind *k, const json_t *name);
+/* Complains about a name that the kind does not allow. */
+void check_name(struct scope *s, const struct kind *k, const struct doc_node *node,
+        const char *path, const char *name);
+/* Whether an extended regular expression is found in the text; compiled once. */
+bool pattern_matches(struct expansion *x, const char *pattern, const char *text);
+/* All resources of a service into the model; then the edges that need all of them. */
+void resources_build(struct expansion *x, struct instance *in);
+void resources_finish(struct expansion *x);
+/* azure.resource_group, azure.subscription and so on, as scope_lookup gives them. Owned. */
+json_t *scope_setting(struct expansion *x, const char *root, const char *name);
+/* The container's variables, computed; NULL if there is none of that name. */
+struct container *container_of(
+        struct expansion *x, struct instance *in, const char *name, struct deps *deps);
+json_t *environment_list(struct expansion *x, struct container *c);
+struct err *environment_secrets(struct container *const *containers, size_t count, json_t **ret);
+void environment_build(struct expansion *x, struct instance *in);
+void checks_build(struct expansion *x, struct instance *in);
+void provides_build(struct expansion *x, struct instance *in);
+/* Adds to a growing array in the arena. */
+void *arena_grow(struct arena *a, void *array, size_t count, size_t *capacity, size_t size);
+
+#endif

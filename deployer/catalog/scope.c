@@ -1,0 +1,820 @@
+/*
+ * What the roots of an expression mean, in the stack file and in a service's file.
+ */
+#include "catalog/expand.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/jsonx.h"
+#include "base/text.h"
+#include "catalog/reader.h"
+
+static json_t *share(const json_t *value)
+{
+    return value == NULL ? json_null() : json_incref((json_t *)(uintptr_t)value);
+}
+
+struct err *scope_no_such(
+        const char *what, const char *name, const char *const *words, size_t count)
+{
+    const char *meant = text_suggest(str_of(name), words, count);
+    AUTO(buf) struct buf list = BUF_INIT(BUF_TEXT_MAX);
+
+    text_add_list(&list, words, count, 12);
+    struct err *e = err_new(ERR_CONFIG, 0, "there is no %s '%s'%s%s%s", what, name,
+            meant == NULL ? "" : " (did you mean ", meant == NULL ? "" : meant,
+            meant == NULL ? "" : "?)");
+
+    if (meant == NULL && count > 0)
+        err_set_hint(e, "there are: %s", buf_text(&list));
+    return e;
+}
+
+/* The text of a step, or NULL. */
+static const char *step(struct eval_path path, size_t at)
+{
+    return at < path.count ? json_string_value(path.keys[at]) : NULL;
+}
+
+static struct err *need_step(struct eval_path path, const char *root)
+{
+    return step(path, 0) != NULL ? NULL
+                                 : err_new(ERR_CONFIG, 0, "%s needs a name: %s.NAME", root, root);
+}
+
+/* --- variables and secrets --- */
+
+json_t *scope_secret(struct expansion *x, const char *name)
+{
+    AUTO(buf) struct buf text = BUF_INIT(4096);
+
+    buf_addf(&text, "secret.%s", name);
+    if (stack_secret(x->stack, name) == NULL && x->stack->vault == NULL)
+        return eval_absent(buf_text(&text));
+    if (index_get(&x->secrets, name) == NULL) {
+        const char *kept = arena_text(x->arena, name);
+        struct model *m = x->model;
+        const char **all = arena_alloc(x->arena, (m->secret_count + 1) * sizeof(*all));
+
+        if (m->secret_count > 0)
+            memcpy(all, m->secrets, m->secret_count * sizeof(*all));
+        all[m->secret_count++] = kept;
+        m->secrets = all;
+        index_put(&x->secrets, kept, x);
+    }
+    return eval_left(&text);
+}
+
+static json_t *env_value(const struct expansion *x, const char *name)
+{
+    const char *value = stack_env(x->stack, name);
+    AUTO(free) char *what = xasprintf("env.%s", name);
+
+    return value == NULL ? eval_absent(what) : text_json(str_of(value));
+}
+
+/* Used but not set: collected, so that all of them are told at once. */
+static void add_missing(struct scope *s, const char *what)
+{
+    struct expansion *x = s->x;
+    struct missing *m = index_get(&x->missing, what);
+
+    if (m == NULL) {
+        m = arena_alloc(x->arena, sizeof(*m));
+        m->what = arena_text(x->arena, what);
+        m->path = arena_text(x->arena, s->path);
+        index_put(&x->missing, m->what, m);
+        x->missing_items = arena_grow(x->arena, x->missing_items, x->missing_count,
+                &x->missing_capacity, sizeof(struct missing *));
+        x->missing_items[x->missing_count++] = m;
+    }
+    m->places = arena_grow(x->arena, m->places, m->count, &m->capacity, sizeof(*m->places));
+    m->places[m->count++] = s->place;
+}
+
+struct err *scope_absent(void *arg, const char *what)
+{
+    struct scope *s = arg;
+
+    if (strncmp(what, "env.", 4) == 0 || strncmp(what, "secret.", 7) == 0) {
+        add_missing(s, what);
+        return NULL;
+    }
+    struct err *e = err_new(ERR_CONFIG, 0, "%s is not there", what);
+
+    if (strncmp(what, "resource.", 9) == 0)
+        err_set_hint(e, "its `when` is false here; %s ?? OTHER says what to take then", what);
+    return e;
+}
+
+/* --- azure, stack, registry --- */
+
+struct setting {
+    const struct doc_node *node;
+    const char *path;
+};
+
+static json_t *compute_setting(struct expansion *x, void *arg, struct deps *deps)
+{
+    const struct setting *setting = arg;
+    struct scope s = { .x = x, .deps = deps };
+
+    return value_of(&s, setting->node, setting->path);
+}
+
+static json_t *setting_value(
+        struct expansion *x, struct slot *slot, const struct doc_node *node, const char *path)
+{
+    struct setting setting = { .node = node, .path = path };
+
+    return slot_value(x, slot, path, NULL, compute_setting, &setting);
+}
+
+static const struct doc_node *existing_group(const struct stack *s)
+{
+    return s->resource_group == NULL ? NULL : doc_get(s->resource_group, "existing");
+}
+
+static json_t *compute_group(struct expansion *x, void *arg, struct deps *deps)
+{
+    const struct doc_node *existing = existing_group(x->stack);
+    struct scope s = { .x = x, .deps = deps };
+
+    (void)arg;
+    if (existing == NULL)
+        return value_of(&s, x->stack->resource_group, "azure.resource_group");
+    json_t *id = setting_value(x, &x->existing_group, existing, "azure.resource_group.existing");
+    const char *text = json_string_value(id);
+    const char *slash = text == NULL ? NULL : strrchr(text, '/');
+
+    return slash == NULL ? json_incref(id) : jsonx_must(json_string(slash + 1));
+}
+
+static struct err *lookup_azure(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    static const char *const names[] = { "subscription", "resource_group", "tenant",
+        "existing_group", "principal" };
+    struct expansion *x = s->x;
+    const char *name = step(path, 0);
+
+    TRY(need_step(path, "azure"));
+    *ret_used = 1;
+    if (text_eq(name, "subscription")) {
+        *ret = share(
+                setting_value(x, &x->subscription, x->stack->subscription, "azure.subscription"));
+    } else if (text_eq(name, "resource_group")) {
+        *ret = share(slot_value(x, &x->group, "azure.resource_group", NULL, compute_group, NULL));
+    } else if (text_eq(name, "existing_group")) {
+        *ret = share(setting_value(
+                x, &x->existing_group, existing_group(x->stack), "azure.resource_group.existing"));
+    } else if (text_eq(name, "principal")
+               || (text_eq(name, "tenant") && x->stack->tenant == NULL)) {
+        *ret = jsonx_must(json_pack("{s:s+}", "$expr", "azure.", name));
+    } else if (text_eq(name, "tenant")) {
+        *ret = share(setting_value(x, &x->tenant, x->stack->tenant, "azure.tenant"));
+    } else {
+        return scope_no_such("azure value", name, names, ARRAY_LEN(names));
+    }
+    return NULL;
+}
+
+static struct err *lookup_stack(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    static const char *const names[] = { "name", "environment", "location", "tags" };
+    struct expansion *x = s->x;
+    const char *name = step(path, 0);
+
+    TRY(need_step(path, "stack"));
+    *ret_used = 1;
+    if (text_eq(name, "name"))
+        *ret = jsonx_must(json_string(x->stack->name));
+    else if (text_eq(name, "environment"))
+        *ret = jsonx_must(json_string(x->stack->environment));
+    else if (text_eq(name, "location"))
+        *ret = share(setting_value(x, &x->location, x->stack->location, "location"));
+    else if (text_eq(name, "tags"))
+        *ret = share(setting_value(x, &x->tags, x->stack->tags, "azure.tags"));
+    else
+        return scope_no_such("stack value", name, names, ARRAY_LEN(names));
+    return NULL;
+}
+
+static struct err *lookup_registry(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    static const char *const names[] = { "server", "prefix", "identity" };
+    const char *name = step(path, 0);
+
+    TRY(need_step(path, "registry"));
+    json_t *registry = setting_value(s->x, &s->x->registry, s->x->stack->registry, "registry");
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (text_eq(names[i], name)) {
+            *ret_used = 1;
+            *ret = eval_mark(registry) == EVAL_POISON ? eval_poison()
+                                                      : share(json_object_get(registry, name));
+            return NULL;
+        }
+    }
+    return scope_no_such("registry value", name, names, ARRAY_LEN(names));
+}
+
+/* --- services and needs --- */
+
+static struct err *provided_by(struct scope *s, struct instance *in, struct eval_path path,
+        const char *prefix, size_t *ret_used, json_t **ret)
+{
+    const char *name = step(path, 1);
+
+    *ret_used = path.count > 1 ? 2 : 1;
+    if (name == NULL || text_eq(name, "service")) {
+        *ret = name == NULL ? jsonx_must(json_pack("{s:s}", "service", in->name))
+                            : jsonx_must(json_string(in->name));
+        return NULL;
+    }
+    json_t *value = provided_value(in, s->x, name, s->deps);
+
+    if (value == NULL) {
+        AUTO(free)
+        char *what = xasprintf(
+                "%s.%s (service '%s' provides no such value)", prefix, name, in->spec->name);
+
+        *ret = eval_absent(what);
+        return NULL;
+    }
+    *ret = share(value);
+    return NULL;
+}
+
+static struct err *lookup_services(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    struct expansion *x = s->x;
+
+    TRY(need_step(path, "services"));
+    struct instance *in = index_get(&x->by_name, step(path, 0));
+    AUTO(free) char *prefix = xasprintf("services.%s", step(path, 0));
+
+    if (in != NULL)
+        return provided_by(s, in, path, prefix, ret_used, ret);
+    AUTO(free) const char **names = xcalloc(x->instance_count, sizeof(*names));
+
+    for (size_t i = 0; i < x->instance_count; i++)
+        names[i] = x->instances[i]->name;
+    return scope_no_such("service", step(path, 0), names, x->instance_count);
+}
+
+static struct err *lookup_need(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    const struct service *spec = s->in->spec;
+
+    TRY(need_step(path, "need"));
+    for (size_t i = 0; i < spec->need_count; i++) {
+        AUTO(free) char *prefix = NULL;
+
+        if (!text_eq(spec->needs[i].name, step(path, 0)))
+            continue;
+        if (s->in->bound[i] == NULL) { /* optional, or reported already */
+            *ret_used = 1;
+            *ret = spec->needs[i].is_optional ? json_null() : eval_poison();
+            return NULL;
+        }
+        prefix = xasprintf("need.%s", spec->needs[i].name);
+        return provided_by(s, s->in->bound[i], path, prefix, ret_used, ret);
+    }
+    AUTO(free) const char **names = xcalloc(spec->need_count, sizeof(*names));
+
+    for (size_t i = 0; i < spec->need_count; i++)
+        names[i] = spec->needs[i].name;
+    return scope_no_such("need", step(path, 0), names, spec->need_count);
+}
+
+/* --- of the service itself --- */
+
+static struct err *lookup_input(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    const struct service *spec = s->in->spec;
+
+    TRY(need_step(path, "input"));
+    for (size_t i = 0; i < spec->input_count; i++) {
+        if (text_eq(spec->inputs[i].name, step(path, 0))) {
+            *ret_used = 1;
+            *ret = share(input_value(s->in, s->x, i, s->deps));
+            return NULL;
+        }
+    }
+    AUTO(free) const char **names = xcalloc(spec->input_count, sizeof(*names));
+
+    for (size_t i = 0; i < spec->input_count; i++)
+        names[i] = spec->inputs[i].name;
+    return scope_no_such("input", step(path, 0), names, spec->input_count);
+}
+
+struct named {
+    struct instance *in;
+    const struct doc_entry *entry;
+    const char *section;
+};
+
+static json_t *compute_named(struct expansion *x, void *arg, struct deps *deps)
+{
+    const struct named *n = arg;
+    struct scope s = { .x = x, .in = n->in, .deps = deps };
+    const struct doc_node *node = n->entry->value;
+    AUTO(free) char *path = xasprintf("%s.%s", n->section, n->entry->key);
+
+    if (text_eq(n->section, "provides") && doc_get(node, "value") != NULL)
+        node = doc_get(node, "value");
+    return value_of(&s, node, path);
+}
+
+/* An entry of `locals` or `provides`; NULL if there is none. */
+static json_t *named_value(struct expansion *x, struct instance *in, const char *section,
+        const char *name, struct deps *deps)
+{
+    const bool is_local = text_eq(section, "locals");
+    const struct doc_node *map = is_local ? in->spec->locals : in->spec->provides;
+
+    for (size_t i = 0; map != NULL && i < map->count; i++) {
+        if (strcmp(map->entries[i].key, name) != 0)
+            continue;
+        struct named n = { .in = in, .entry = &map->entries[i], .section = section };
+        struct slot *slot = is_local ? &in->locals[i] : &in->provides[i];
+        AUTO(free)
+        char *what =
+                slot->state == SLOT_DONE ? NULL
+                                         : xasprintf("services.%s.%s.%s", in->name, section, name);
+
+        return slot_value(x, slot, what, deps, compute_named, &n);
+    }
+    return NULL;
+}
+
+json_t *provided_value(
+        struct instance *in, struct expansion *x, const char *name, struct deps *deps)
+{
+    return named_value(x, in, "provides", name, deps);
+}
+
+static struct err *lookup_named(
+        struct scope *s, const char *section, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    const bool is_local = text_eq(section, "locals");
+    const struct doc_node *map = is_local ? s->in->spec->locals : s->in->spec->provides;
+
+    TRY(need_step(path, is_local ? "local" : "provides"));
+    json_t *value = named_value(s->x, s->in, section, step(path, 0), s->deps);
+
+    *ret_used = 1;
+    if (value != NULL) {
+        *ret = share(value);
+        return NULL;
+    }
+    const size_t count = map == NULL ? 0 : map->count;
+    AUTO(free) const char **names = xcalloc(count, sizeof(*names));
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = map->entries[i].key;
+    return scope_no_such(is_local ? "local" : "provided value", step(path, 0), names, count);
+}
+
+static json_t *compute_existing(struct expansion *x, void *arg, struct deps *deps)
+{
+    const struct instance *in = arg;
+    struct scope s = { .x = x, .deps = deps };
+    AUTO(free) char *path = xasprintf("%s.existing", in->entry == NULL ? in->with_path : in->name);
+
+    return value_of(&s, in->existing, path);
+}
+
+/* {part: id}; a lone id means the service's main resource. */
+static json_t *existing_ids(struct expansion *x, struct instance *in)
+{
+    AUTO(free) char *what = xasprintf("services.%s.existing", in->name);
+
+    return slot_value(x, &in->existing_ids, what, NULL, compute_existing, in);
+}
+
+static const char *main_part(const struct service *spec)
+{
+    if (spec->main != NULL)
+        return spec->main;
+    return spec->resource_count == 1 ? spec->resources[0].name : NULL;
+}
+
+json_t *existing_id(struct expansion *x, struct instance *in, const char *resource)
+{
+    json_t *ids = existing_ids(x, in);
+
+    if (eval_mark(ids) == EVAL_PLAIN && json_is_object(ids))
+        return json_object_get(ids, resource);
+    return eval_mark(ids) == EVAL_POISON || text_eq(main_part(in->spec), resource) ? ids : NULL;
+}
+
+static struct err *lookup_existing(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    const struct service *spec = s->in->spec;
+
+    TRY(need_step(path, "existing"));
+    if (service_resource(spec, step(path, 0)) == NULL) {
+        AUTO(free) const char **names = xcalloc(spec->resource_count, sizeof(*names));
+
+        for (size_t i = 0; i < spec->resource_count; i++)
+            names[i] = spec->resources[i].name;
+        return scope_no_such("resource", step(path, 0), names, spec->resource_count);
+    }
+    *ret_used = 1;
+    *ret = share(existing_id(s->x, s->in, step(path, 0)));
+    return NULL;
+}
+
+/* --- resources --- */
+
+/* Whether the kind knows the member at path[from..] as a secret. */
+static bool is_secret_member(const struct kind *k, struct eval_path path, size_t from)
+{
+    AUTO(buf) struct buf text = BUF_INIT(4096);
+
+    for (size_t i = from; i < path.count; i++) {
+        if (json_is_string(path.keys[i]))
+            buf_addf(&text, "%s%s", text.len == 0 ? "" : ".", json_string_value(path.keys[i]));
+        else
+            buf_add_text(&text, "[]");
+        const struct kind_property *p = kind_property(k, buf_text(&text));
+
+        if (p != NULL && p->is_secret)
+            return true;
+    }
+    return false;
+}
+
+static struct err *resource_action(
+        struct buf *text, const struct kind *k, struct eval_path path, size_t at, size_t *ret_used)
+{
+    const char *name = step(path, at + 1);
+
+    if (name == NULL)
+        return err_new(ERR_CONFIG, 0, "action needs a name: action.NAME");
+    for (size_t i = 0; i < k->action_count; i++) {
+        if (!text_eq(k->actions[i].name, name))
+            continue;
+        buf_addf(text, ".%s.%s", k->actions[i].is_secret ? "action" : "answer", name);
+        *ret_used = at + 2;
+        return NULL;
+    }
+    AUTO(free) const char **names = xcalloc(k->action_count, sizeof(*names));
+
+    for (size_t i = 0; i < k->action_count; i++)
+        names[i] = k->actions[i].name;
+    return scope_no_such("action", name, names, k->action_count);
+}
+
+static json_t *known_member(struct scope *s, struct parts *p, struct part *part, const char *member)
+{
+    if (text_eq(member, "name"))
+        return part_name(s->x, s->in, p, part, s->deps);
+    json_t *id = text_eq(member, "id") ? part_existing(s->x, s->in, p, part, s->deps) : NULL;
+
+    return id == NULL || json_is_null(id) ? NULL : id;
+}
+
+/* resource["ADDRESS"] and, where the kind has something to say about them, further steps. */
+static struct err *part_value(struct scope *s, struct parts *p, struct part *part,
+        struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    AUTO(buf) struct buf text = BUF_INIT(EXPR_LEFT_TEXT_MAX);
+    const size_t at = *ret_used;
+    const char *member = step(path, at);
+    json_auto_t *address = jsonx_must(json_string(part->address));
+
+    deps_add(s->x, s->deps, part->address);
+    json_t *known = known_member(s, p, part, member);
+
+    if (known != NULL) {
+        *ret_used = at + 1;
+        *ret = share(known);
+        return NULL;
+    }
+    buf_add_text(&text, "resource[");
+    expr_print_value(&text, address);
+    buf_add_char(&text, ']');
+    if (text_eq(member, "action")) {
+        TRY(resource_action(&text, p->kind, path, at, ret_used));
+    } else if (member != NULL && is_secret_member(p->kind, path, at)) {
+        AUTO(buf) struct buf whole = BUF_INIT(EXPR_LEFT_TEXT_MAX);
+
+        for (size_t i = at; i < path.count; i++)
+            expr_print_accessor(&text, path.keys[i]);
+        buf_addf(&whole, "secret(%s)", buf_text(&text));
+        *ret_used = path.count;
+        *ret = eval_left(&whole);
+        return NULL;
+    }
+    *ret = eval_left(&text);
+    return NULL;
+}
+
+static json_t *absent_resource(const char *name, const char *key)
+{
+    AUTO(free)
+    char *what = key == NULL ? xasprintf("resource.%s", name)
+                             : xasprintf("resource.%s[\"%s\"]", name, key);
+
+    return eval_absent(what);
+}
+
+static struct err *all_parts(struct scope *s, struct parts *p, json_t **ret)
+{
+    json_auto_t *map = jsonx_must(json_object());
+
+    for (size_t i = 0; i < p->count; i++) {
+        size_t used = 1;
+        json_t *value = NULL;
+
+        TRY(part_value(s, p, &p->items[i], (struct eval_path){ 0 }, &used, &value));
+        json_object_set_new(map, p->items[i].each_key, value);
+    }
+    *ret = TAKE(map);
+    return NULL;
+}
+
+static struct err *lookup_resource(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    const struct service *spec = s->in->spec;
+
+    TRY(need_step(path, "resource"));
+    struct parts *p = parts_of(s->x, s->in, step(path, 0));
+
+    if (p == NULL) {
+        AUTO(free) const char **names = xcalloc(spec->resource_count, sizeof(*names));
+
+        for (size_t i = 0; i < spec->resource_count; i++)
+            names[i] = spec->resources[i].name;
+        return scope_no_such("resource", step(path, 0), names, spec->resource_count);
+    }
+    *ret_used = 1;
+    if (p->kind == NULL || p->head.state == SLOT_BUSY || eval_mark(p->head.value) == EVAL_POISON) {
+        *ret_used = path.count;
+        *ret = eval_poison();
+        return NULL;
+    }
+    if (!p->is_each) {
+        if (p->count == 0) {
+            *ret = absent_resource(step(path, 0), NULL);
+            return NULL;
+        }
+        return part_value(s, p, &p->items[0], path, ret_used, ret);
+    }
+    if (path.count == 1)
+        return all_parts(s, p, ret);
+    AUTO(free)
+    char *number = json_is_integer(path.keys[1])
+                           ? xasprintf("%lld", (long long)json_integer_value(path.keys[1]))
+                           : NULL;
+    const char *key = number != NULL ? number : step(path, 1);
+    struct part *part = parts_find(p, key);
+
+    *ret_used = 2;
+    if (part == NULL) {
+        *ret = absent_resource(step(path, 0), key);
+        return NULL;
+    }
+    return part_value(s, p, part, path, ret_used, ret);
+}
+
+/* --- all roots --- */
+
+static struct err *lookup_pair(const char *root, const json_t *key, const json_t *value,
+        struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    if (key == NULL)
+        return err_new(ERR_CONFIG, 0, "there is no '%s' here", root);
+    if (!text_eq(step(path, 0), "key") && !text_eq(step(path, 0), "value"))
+        return err_new(ERR_CONFIG, 0, "%s has only %s.key and %s.value", root, root, root);
+    *ret_used = 1;
+    *ret = share(text_eq(step(path, 0), "key") ? key : value);
+    return NULL;
+}
+
+static struct err *lookup_own(
+        struct scope *s, const char *root, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    static const char *const names[] = { "input", "need", "resource", "local", "provides",
+        "existing", "each", "item", "service", "stack", "azure", "registry", "target" };
+
+    if (text_eq(root, "input"))
+        return lookup_input(s, path, ret_used, ret);
+    if (text_eq(root, "resource"))
+        return lookup_resource(s, path, ret_used, ret);
+    if (text_eq(root, "need"))
+        return lookup_need(s, path, ret_used, ret);
+    if (text_eq(root, "local"))
+        return lookup_named(s, "locals", path, ret_used, ret);
+    if (text_eq(root, "provides"))
+        return lookup_named(s, "provides", path, ret_used, ret);
+    if (text_eq(root, "existing"))
+        return lookup_existing(s, path, ret_used, ret);
+    if (text_eq(root, "each"))
+        return lookup_pair(root, s->each_key, s->each_value, path, ret_used, ret);
+    if (text_eq(root, "item"))
+        return lookup_pair(root, s->item_key, s->item_value, path, ret_used, ret);
+    if (text_eq(root, "registry"))
+        return lookup_registry(s, path, ret_used, ret);
+    if (text_eq(root, "target")) {
+        *ret = jsonx_must(json_string(s->x->options->target));
+        return NULL;
+    }
+    if (text_eq(root, "service") && text_eq(step(path, 0), "name")) {
+        *ret_used = 1;
+        *ret = jsonx_must(json_string(s->in->name));
+        return NULL;
+    }
+    if (text_eq(root, "env") || text_eq(root, "secret") || text_eq(root, "var"))
+        return err_new(
+                ERR_CONFIG, 0, "%s can be used in the stack file only: declare an input", root);
+    return scope_no_such("root", root, names, ARRAY_LEN(names));
+}
+
+static struct err *lookup_var(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    const json_t *vars = s->x->stack->vars;
+    const char *key = NULL;
+    json_t *member = NULL;
+    size_t n = 0;
+
+    TRY(need_step(path, "var"));
+    const json_t *value = json_object_get(vars, step(path, 0));
+
+    *ret_used = 1;
+    if (value != NULL) {
+        *ret = share(value);
+        return NULL;
+    }
+    AUTO(free) const char **names = xcalloc(json_object_size(vars), sizeof(*names));
+
+    json_object_foreach ((json_t *)(uintptr_t)vars, key, member) {
+        names[n++] = key;
+    }
+    return scope_no_such("input of the stack", step(path, 0), names, n);
+}
+
+static struct err *lookup_file(
+        struct scope *s, const char *root, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    static const char *const names[] = { "env", "secret", "var", "stack", "azure", "services" };
+
+    if (text_eq(root, "env") || text_eq(root, "secret")) {
+        TRY(need_step(path, root));
+        *ret_used = 1;
+        *ret = root[0] == 'e' ? env_value(s->x, step(path, 0)) : scope_secret(s->x, step(path, 0));
+        return NULL;
+    }
+    if (text_eq(root, "var"))
+        return lookup_var(s, path, ret_used, ret);
+    if (text_eq(root, "services"))
+        return lookup_services(s, path, ret_used, ret);
+    return scope_no_such("root", root, names, ARRAY_LEN(names));
+}
+
+struct err *scope_lookup(
+        void *arg, const char *root, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    struct scope *s = arg;
+
+    *ret_used = 0;
+    if (text_eq(root, "azure"))
+        return lookup_azure(s, path, ret_used, ret);
+    if (text_eq(root, "stack"))
+        return lookup_stack(s, path, ret_used, ret);
+    return s->in == NULL ? lookup_file(s, root, path, ret_used, ret)
+                         : lookup_own(s, root, path, ret_used, ret);
+}
+
+json_t *scope_setting(struct expansion *x, const char *root, const char *name)
+{
+    json_auto_t *key = jsonx_must(json_string(name));
+    const json_t *keys[] = { key };
+    struct scope s = { .x = x };
+    json_t *value = NULL;
+    size_t used = 0;
+    struct err *e =
+            scope_lookup(&s, root, (struct eval_path){ .keys = keys, .count = 1 }, &used, &value);
+
+    err_ignore(e, "our own names are known");
+    return value;
+}
+
+/* --- functions of the host --- */
+
+static struct err *text_arg(const char *name, const json_t *value, const char **ret)
+{
+    if (!json_is_string(value))
+        return err_new(ERR_CONFIG, 0, "%s() wants a text that is known, got a %s", name,
+                jsonx_type_name(value));
+    *ret = json_string_value(value);
+    return NULL;
+}
+
+/* server/prefix/path, without the host that the image names itself. */
+static struct err *call_image(struct scope *s, const char *image, json_t **ret)
+{
+    json_t *registry = setting_value(s->x, &s->x->registry, s->x->stack->registry, "registry");
+    const char *server = jsonx_text(registry, "server");
+    const char *prefix = jsonx_text(registry, "prefix");
+    struct str rest = str_of(image);
+    struct str after = rest;
+    const struct str first = str_cut(&after, '/');
+    const bool has_host =
+            after.p != NULL
+            && (memchr(first.p, '.', first.len) != NULL || memchr(first.p, ':', first.len) != NULL
+                    || str_eq(first, STR("localhost")));
+    AUTO(buf) struct buf text = BUF_INIT(4096);
+
+    if (server == NULL) {
+        *ret = jsonx_must(json_string(image));
+        return NULL;
+    }
+    rest = has_host ? after : rest;
+    buf_addf(&text, "%s/", server);
+    if (prefix != NULL && prefix[0] != '\0')
+        buf_addf(&text, "%s%s", prefix, prefix[strlen(prefix) - 1] == '/' ? "" : "/");
+    buf_add_str(&text, rest);
+    *ret = jsonx_must(json_string(buf_text(&text)));
+    return NULL;
+}
+
+static struct err *call_file(const struct scope *s, const char *path, json_t **ret)
+{
+    AUTO(buf) struct buf text = BUF_INIT(EXPR_LEFT_TEXT_MAX);
+
+    TRY(load_text(s->x->catalog, s->in->spec->name, path, &text));
+    if (!text_is_utf8(buf_str(&text)) || memchr(buf_text(&text), '\0', text.len) != NULL)
+        return err_new(ERR_CONFIG, 0, "%s is no UTF-8 text", path);
+    *ret = jsonx_must(json_stringn(buf_text(&text), text.len));
+    return NULL;
+}
+
+static struct err *find_container(const struct scope *s, const char *name, struct container **ret)
+{
+    const struct doc_node *map = s->in->spec->environment;
+
+    *ret = container_of(s->x, s->in, name, s->deps);
+    if (*ret != NULL)
+        return NULL;
+    const size_t count = map == NULL ? 0 : map->count;
+    AUTO(free) const char **names = xcalloc(count, sizeof(*names));
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = map->entries[i].key;
+    return scope_no_such("container", name, names, count);
+}
+
+static struct err *call_environment(struct scope *s, const char *name, json_t **ret)
+{
+    struct container *c = NULL;
+
+    TRY(find_container(s, name, &c));
+    *ret = environment_list(s->x, c);
+    return NULL;
+}
+
+static struct err *call_environment_secrets(
+        struct scope *s, json_t *const *args, size_t count, json_t **ret)
+{
+    AUTO(free) struct container **list = xcalloc(count, sizeof(struct container *));
+
+    for (size_t i = 0; i < count; i++) {
+        const char *name = NULL;
+
+        TRY(text_arg("environment_secrets", args[i], &name));
+        TRY(find_container(s, name, &list[i]));
+    }
+    return environment_secrets(list, count, ret);
+}
+
+struct err *scope_call(void *arg, const char *name, json_t *const *args, size_t count, json_t **ret)
+{
+    struct scope *s = arg;
+    const char *text = NULL;
+
+    if (s->in == NULL)
+        return err_new(ERR_CONFIG, 0, "%s() can be used in a service's file only", name);
+    if (text_eq(name, "environment_secrets"))
+        return call_environment_secrets(s, args, count, ret);
+    TRY(text_arg(name, args[0], &text));
+    if (text_eq(name, "image"))
+        return call_image(s, text, ret);
+    if (text_eq(name, "file"))
+        return call_file(s, text, ret);
+    return call_environment(s, text, ret);
+}

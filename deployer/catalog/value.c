@@ -1,0 +1,277 @@
+#include "catalog/expand.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/jsonx.h"
+#include "base/text.h"
+#include "catalog/reader.h"
+
+/* The place of a byte within a scalar, exact where the text stands on one line. */
+static struct place place_in(const struct doc_node *node, size_t offset)
+{
+    struct place p = node->place;
+
+    if (node->kind == DOC_SCALAR && node->text != NULL && strchr(node->text, '\n') == NULL)
+        p.column += (int)offset + (node->is_plain ? 0 : 1);
+    return p;
+}
+
+static struct diag *complain(
+        struct scope *s, struct place place, const char *path, const char *text)
+{
+    struct diag *d = diag_add(s->x->diags, DIAG_ERROR, "catalog.value", place, path, "%s", text);
+
+    if (s->in != NULL)
+        diag_set_hint(s->x->diags, d, "service '%s' (%s:%d)", s->in->name, s->in->place.file,
+                s->in->place.line);
+    return d;
+}
+
+void value_error(
+        struct scope *s, const struct doc_node *node, const char *path, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0)
+        die_oom();
+    va_end(ap);
+    complain(s, node->place, path, text);
+    free(text);
+}
+
+void value_not_known(
+        struct scope *s, const struct doc_node *node, const char *path, const json_t *value)
+{
+    const char *left = jsonx_text(value, "$expr");
+
+    if (eval_mark(value) != EVAL_POISON)
+        value_error(s, node, path, "%s is known only after apply; this must be known before",
+                left == NULL ? "it" : left);
+}
+
+static json_t *scalar_value(struct scope *s, const struct doc_node *node, const char *path)
+{
+    const struct str text = { .p = node->text, .len = node->text_len };
+
+    if (!expr_is_template(text))
+        return doc_json(node, path, s->x->diags);
+    AUTO(arena) struct arena *arena = arena_new();
+    struct expr_node *n = NULL;
+    struct eval ev = {
+        .arg = s, .lookup = scope_lookup, .call = scope_call, .absent = scope_absent, .text = text
+    };
+    json_t *value = NULL;
+    const struct place before = s->place;
+    const char *path_before = s->path;
+    AUTO(err) struct err *e = expr_parse_template(arena, text, &n, &ev.offset);
+
+    s->place = node->place;
+    s->path = path;
+    if (e == NULL)
+        e = eval_value(&ev, n, &value);
+    s->place = before;
+    s->path = path_before;
+    if (e == NULL)
+        return value;
+    struct diag *d = complain(s, place_in(node, ev.offset), path, err_text(e));
+
+    if (err_hint(e)[0] != '\0')
+        diag_set_hint(s->x->diags, d, "%s", err_hint(e));
+    return eval_poison();
+}
+
+/* NULL: $if says that it is left out. */
+static json_t *any_value(struct scope *s, const struct doc_node *node, const char *path);
+
+static bool is_wanted(struct scope *s, const struct doc_node *map, const char *path)
+{
+    const struct doc_node *condition = doc_get(map, "$if");
+
+    return condition == NULL || value_bool(s, condition, path, false);
+}
+
+static void lay_over(struct scope *s, const struct doc_node *node, const char *path, json_t *map,
+        const json_t *more)
+{
+    if (json_is_null(more) || eval_mark(more) == EVAL_POISON)
+        return;
+    if (eval_mark(more) == EVAL_LEFT)
+        value_not_known(s, node, path, more);
+    else if (json_is_object(more))
+        json_object_update(map, (json_t *)(uintptr_t)more);
+    else
+        value_error(s, node, path, "$merge wants a map, got a %s", jsonx_type_name(more));
+}
+
+static void merge_into(struct scope *s, const struct doc_node *map, const char *path, json_t *into)
+{
+    const struct doc_node *node = doc_get(map, "$merge");
+
+    if (node == NULL)
+        return;
+    json_auto_t *value = value_of(s, node, path);
+
+    if (!json_is_array(value)) {
+        lay_over(s, node, path, into, value);
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(value); i++)
+        lay_over(s, node, path, into, json_array_get(value, i));
+}
+
+static json_t *map_value(struct scope *s, const struct doc_node *node, const char *path)
+{
+    const struct doc_node *instead = doc_get(node, "$value");
+
+    if (!is_wanted(s, node, path))
+        return NULL;
+    if (instead != NULL)
+        return any_value(s, instead, path);
+    json_t *map = jsonx_must(json_object());
+
+    for (size_t i = 0; i < node->count; i++) {
+        const struct doc_entry *e = &node->entries[i];
+        AUTO(free) char *sub = xasprintf("%s.%s", path, e->key);
+
+        if (e->key[0] == '$') {
+            if (!text_eq(e->key, "$if") && !text_eq(e->key, "$merge") && !text_eq(e->key, "$each"))
+                value_error(
+                        s, e->value, path, "'%s' is not one of $if, $each, $merge, $value", e->key);
+            continue;
+        }
+        json_t *value = any_value(s, e->value, sub);
+
+        if (value != NULL && !(s->drops_null && json_is_null(value)))
+            json_object_set_new(map, e->key, value);
+        else
+            json_decref(value);
+    }
+    merge_into(s, node, path, map);
+    return map;
+}
+
+static void append(const struct scope *s, json_t *list, json_t *value)
+{
+    if (value != NULL && !(s->drops_null && json_is_null(value)))
+        json_array_append_new(list, value);
+    else
+        json_decref(value);
+}
+
+/* An element with $each: once for each element or entry of what it names. */
+static void repeat(struct scope *s, const struct doc_node *node, const char *path, json_t *list)
+{
+    json_auto_t *over = value_of(s, doc_get(node, "$each"), path);
+    struct scope inner = *s;
+    const char *key = NULL;
+    json_t *member = NULL;
+    size_t i = 0;
+
+    if (json_is_null(over) || eval_mark(over) == EVAL_POISON)
+        return;
+    if (eval_mark(over) == EVAL_LEFT) {
+        value_not_known(s, node, path, over);
+        return;
+    }
+    if (!json_is_array(over) && !json_is_object(over)) {
+        value_error(s, node, path, "$each wants a list or a map, got a %s", jsonx_type_name(over));
+        return;
+    }
+    json_array_foreach (over, i, member) {
+        json_auto_t *position = json_integer((json_int_t)i);
+
+        inner.item_key = position;
+        inner.item_value = member;
+        append(s, list, any_value(&inner, node, path));
+    }
+    json_object_foreach (over, key, member) {
+        json_auto_t *name = jsonx_must(json_string(key));
+
+        inner.item_key = name;
+        inner.item_value = member;
+        append(s, list, any_value(&inner, node, path));
+    }
+}
+
+static json_t *list_value(struct scope *s, const struct doc_node *node, const char *path)
+{
+    json_t *list = jsonx_must(json_array());
+
+    for (size_t i = 0; i < node->count; i++) {
+        const struct doc_node *item = node->items[i];
+        AUTO(free) char *sub = xasprintf("%s[%zu]", path, i);
+
+        if (doc_get(item, "$each") != NULL)
+            repeat(s, item, sub, list);
+        else
+            append(s, list, any_value(s, item, sub));
+    }
+    return list;
+}
+
+static json_t *any_value(struct scope *s, const struct doc_node *node, const char *path)
+{
+    if (node == NULL)
+        return json_null();
+    if (node->kind == DOC_MAP)
+        return map_value(s, node, path);
+    if (node->kind == DOC_LIST)
+        return list_value(s, node, path);
+    return scalar_value(s, node, path);
+}
+
+json_t *value_of(struct scope *s, const struct doc_node *node, const char *path)
+{
+    json_t *value = any_value(s, node, path);
+
+    return value == NULL ? json_null() : value;
+}
+
+bool value_bool(struct scope *s, const struct doc_node *node, const char *path, bool otherwise)
+{
+    bool is_true = otherwise;
+
+    if (node == NULL)
+        return otherwise;
+    json_auto_t *value = value_of(s, node, path);
+
+    if (json_is_null(value) || eval_mark(value) == EVAL_POISON)
+        return otherwise;
+    if (eval_mark(value) == EVAL_LEFT) {
+        value_not_known(s, node, path, value);
+        return otherwise;
+    }
+    AUTO(err) struct err *e = eval_bool(value, &is_true);
+
+    if (e != NULL)
+        value_error(s, node, path, "%s", err_text(e));
+    return is_true;
+}
+
+const char *value_text(struct scope *s, const struct doc_node *node, const char *path)
+{
+    if (node == NULL)
+        return NULL;
+    json_auto_t *value = value_of(s, node, path);
+
+    if (json_is_null(value) || eval_mark(value) == EVAL_POISON)
+        return NULL;
+    if (eval_mark(value) == EVAL_LEFT) {
+        value_not_known(s, node, path, value);
+        return NULL;
+    }
+    if (node->kind == DOC_SCALAR && !json_is_string(value)
+            && !expr_is_template((struct str){ .p = node->text, .len = node->text_len }))
+        return node->text;
+    if (!json_is_string(value)) {
+        value_error(s, node, path, "must be a text, not a %s", jsonx_type_name(value));
+        return NULL;
+    }
+    return arena_text(s->x->arena, json_string_value(value));
+}
