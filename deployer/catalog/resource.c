@@ -227,12 +227,13 @@ static void set_depends_on(struct building *b)
 static void check_duplicate(struct building *b)
 {
     const struct resource *r = b->to;
-    AUTO(free) char *scope = jsonx_dump(r->parent != NULL ? r->parent : r->scope_id);
+    const json_t *within = r->parent != NULL ? r->parent : r->scope_id;
+    AUTO(free) char *scope = within == NULL ? xstrdup("") : jsonx_dump(within);
 
     if (!json_is_string(r->arm_name) || r->existing != NULL)
         return;
-    char *key = arena_printf(b->x->arena, "%s|%s|%s", r->kind->type,
-            r->parent != NULL || r->scope_id != NULL ? scope : "", json_string_value(r->arm_name));
+    char *key = arena_printf(
+            b->x->arena, "%s|%s|%s", r->kind->type, scope, json_string_value(r->arm_name));
 
     for (char *p = key; *p != '\0'; p++)
         *p = (char)tolower((unsigned char)*p);
