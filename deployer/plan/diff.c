@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "base/alloc.h"
 #include "base/jsonx.h"
 #include "base/text.h"
 #include "plan/walk.h"
@@ -244,34 +245,68 @@ static const json_t *or_empty(const json_t *j, const json_t *like)
     return json_typeof(like) == json_typeof(j) ? j : NULL;
 }
 
-/* The value of a member: as the kind's alias, or under a name that ends the same way with the same
- * id (environmentId, managedEnvironmentId). Borrowed. */
+/* What an alias "a.b.prefixes[0]" names beside its twin: the member, and its first element if it
+ * says so. */
+static const json_t *at_alias(const json_t *siblings, const char *alias)
+{
+    const char *dot = strrchr(alias, '.');
+    struct str name = str_of(dot == NULL ? alias : dot + 1);
+    const bool is_first = str_ends(name, STR("[0]"));
+
+    if (is_first)
+        name = str_slice(name, 0, name.len - 3);
+    AUTO(free) char *key = str_dup(name);
+    const json_t *value = jsonx_get_ci(siblings, key);
+
+    return is_first ? json_array_get(value, 0) : value;
+}
+
+/* "hostName" and "hostNames", "addressPrefix" and "addressPrefixes". */
+static bool is_plural(const char *one, const char *many)
+{
+    const size_t len = strlen(one);
+
+    return strncasecmp(one, many, len) == 0
+           && (strcasecmp(many + len, "s") == 0 || strcasecmp(many + len, "es") == 0);
+}
+
+/* Whether `value` at `key` says the same as `wanted` does at the place: an id under a name that
+ * ends the same way (environmentId, managedEnvironmentId), one value as a list of one. */
+static bool says_the_same(
+        const struct spot *s, const json_t *wanted, const char *key, const json_t *value)
+{
+    const struct norm_place p = place_of(s);
+    const char *text = json_string_value(wanted);
+    const char *there = json_string_value(value);
+    const struct str a = str_of(key);
+    const struct str b = str_of(s->key);
+
+    if (is_plural(s->key, key) && json_array_size(value) == 1)
+        return norm_equal(&p, wanted, json_array_get(value, 0));
+    if (is_plural(key, s->key) && json_array_size(wanted) == 1)
+        return norm_equal(&p, json_array_get(wanted, 0), value);
+    return text != NULL && there != NULL && norm_is_id(text)
+           && (str_ends_ci(a, b) || str_ends_ci(b, a)) && norm_same_id(text, there);
+}
+
+/* A member that the service answers under another name. Borrowed; NULL: it doesn't. */
 static const json_t *under_another_name(
         const struct spot *s, const json_t *wanted, const json_t *actual)
 {
     const char *key = NULL;
     json_t *value = NULL;
-    const char *text = json_string_value(wanted);
 
     if (s->property != NULL && s->property->alias != NULL) {
-        const char *last = strrchr(s->property->alias, '.');
+        const json_t *there = at_alias(actual, s->property->alias);
 
-        value = jsonx_get_ci(actual, last == NULL ? s->property->alias : last + 1);
-        if (value == NULL) {
-            last = strrchr(s->property->path, '.');
-            value = jsonx_get_ci(actual, last == NULL ? s->property->path : last + 1);
-        }
-        return value;
+        if (there == NULL)
+            there = at_alias(actual, s->property->path);
+        if (there != NULL)
+            return there;
     }
-    if (text == NULL || !norm_is_id(text))
-        return NULL;
     json_object_foreach ((json_t *)(uintptr_t)actual, key, value) {
-        const char *there = json_string_value(value);
-        const struct str a = str_of(key);
-        const struct str b = str_of(s->key);
-
-        if (there != NULL && (str_ends_ci(a, b) || str_ends_ci(b, a)) && norm_same_id(text, there))
-            return value;
+        if (says_the_same(s, wanted, key, value))
+            return wanted;
     }
     return NULL;
 }
@@ -370,8 +405,9 @@ static void walk_by_type(struct walk *w, const struct spot *s, const struct docs
 /* Cases in which there is nothing to compare. */
 static bool is_out_of_sight(const struct walk *w, const struct spot *s, const struct docs *d)
 {
+    /* Nobody sends what only the service sets; if the file does, what is answered must be that. */
     if (s->property != NULL && s->property->is_read_only)
-        return true;
+        return w->is_drift || norm_is_blank(d->desired) || norm_is_blank(d->actual);
     if (w->is_drift)
         return s->property != NULL && (s->property->is_write_only || s->property->is_create_only);
     return is_settled(d) || is_create_only(s, d);

@@ -30,26 +30,39 @@ static char *key_of(const json_t *element, const char *by)
     return NULL;
 }
 
-static bool is_same_key(const char *a, const char *b)
+/* By which member, and what is known of it. */
+struct map_key {
+    const char *by;
+    struct norm_place place;
+};
+
+static bool is_same_key(const struct map_key *k, const char *a, const char *b)
 {
-    return norm_is_id(a) ? norm_same_id(a, b) : strcasecmp(a, b) == 0;
+    if (strcasecmp(a, b) == 0)
+        return true;
+    if (k->place.property == NULL && !norm_is_id(a))
+        return false;
+    json_auto_t *x = jsonx_must(json_string(a));
+    json_auto_t *y = jsonx_must(json_string(b));
+
+    return norm_equal(&k->place, x, y);
 }
 
 /* The element with that key; one spelled exactly so comes first. Borrowed or NULL. */
-static const json_t *find_by_key(const json_t *list, const char *by, const char *key)
+static const json_t *find_by_key(const json_t *list, const struct map_key *k, const char *key)
 {
     const json_t *found = NULL;
     size_t i = 0;
     json_t *element = NULL;
 
     json_array_foreach (list, i, element) {
-        AUTO(free) char *there = key_of(element, by);
+        AUTO(free) char *there = key_of(element, k->by);
 
         if (there == NULL)
             continue;
         if (strcmp(there, key) == 0)
             return element;
-        if (found == NULL && is_same_key(there, key))
+        if (found == NULL && is_same_key(k, there, key))
             found = element;
     }
     return found;
@@ -87,6 +100,19 @@ static const char *map_key(const struct spot *s, const struct docs *d)
     return NULL;
 }
 
+static struct map_key known_key(const struct walk *w, const struct spot *s, const char *by)
+{
+    const struct spot m = spot_member(w,
+            &(struct spot){ .path = s->path,
+                    .key = s->key,
+                    .parent = "",
+                    .knowledge = arena_printf(w->arena, "%s[]", s->knowledge) },
+            by, false);
+
+    return (struct map_key){ .by = by,
+        .place = { .property = m.property, .key = by, .parent = s->key, .is_free = s->is_free } };
+}
+
 /* ---- elements that only the cloud has ---- */
 
 /* Services list what could be switched on: {"category": ..., "enabled": false}, weight 0. */
@@ -110,9 +136,9 @@ static void walk_extra(struct walk *w, const struct spot *s, const json_t *actua
 /* ---- maps ---- */
 
 static void walk_map_element(struct walk *w, const struct spot *s, const struct docs *d,
-        const char *by, const json_t *element)
+        const struct map_key *by, const json_t *element)
 {
-    AUTO(free) char *key = key_of(element, by);
+    AUTO(free) char *key = key_of(element, by->by);
     const struct spot m = spot_element(w, s, key);
     const struct docs v = { .desired = element,
         .stored = find_by_key(d->stored, by, key),
@@ -126,7 +152,8 @@ static void walk_map_element(struct walk *w, const struct spot *s, const struct 
         walk_value(w, &m, &v);
 }
 
-static void walk_map(struct walk *w, const struct spot *s, const struct docs *d, const char *by)
+static void walk_map(
+        struct walk *w, const struct spot *s, const struct docs *d, const struct map_key *by)
 {
     size_t i = 0;
     json_t *element = NULL;
@@ -134,7 +161,7 @@ static void walk_map(struct walk *w, const struct spot *s, const struct docs *d,
     json_array_foreach (d->desired, i, element)
         walk_map_element(w, s, d, by, element);
     json_array_foreach (d->actual, i, element) {
-        AUTO(free) char *key = key_of(element, by);
+        AUTO(free) char *key = key_of(element, by->by);
 
         if (key == NULL || find_by_key(d->desired, by, key) != NULL)
             continue;
@@ -280,6 +307,14 @@ static bool is_set_by_look(const json_t *list)
     return json_array_size(list) > 0;
 }
 
+static bool is_set_like(const struct spot *s, const struct docs *d)
+{
+    if (json_array_size(d->actual) > PAIR_MAX || json_array_size(d->desired) > PAIR_MAX)
+        return false;
+    return (s->property != NULL && s->property->is_set) || is_set_by_look(d->desired)
+           || (json_array_size(d->desired) == 0 && json_is_object(json_array_get(d->actual, 0)));
+}
+
 /* A list of scalars with secrets in it, compared by what was sent last. */
 static bool has_secret_element(const json_t *list)
 {
@@ -311,15 +346,14 @@ void walk_list(struct walk *w, const struct spot *s, const struct docs *d)
     l.last = json_is_array(d->last) ? d->last : NULL;
     l.observed = json_is_array(d->observed) ? d->observed : NULL;
     const char *by = map_key(s, &l);
-    const bool is_set =
-            (s->property != NULL && s->property->is_set) || is_set_by_look(l.desired)
-            || (json_array_size(l.desired) == 0 && json_is_object(json_array_get(l.actual, 0)));
 
-    if (by != NULL)
-        walk_map(w, s, &l, by);
-    else if (is_set && json_array_size(l.actual) <= PAIR_MAX
-             && json_array_size(l.desired) <= PAIR_MAX)
+    if (by != NULL) {
+        const struct map_key k = known_key(w, s, by);
+
+        walk_map(w, s, &l, &k);
+    } else if (is_set_like(s, &l)) {
         walk_set(w, s, &l);
-    else
+    } else {
         walk_ordered(w, s, &l);
+    }
 }
