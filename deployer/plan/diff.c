@@ -370,12 +370,17 @@ static void walk_object(struct walk *w, const struct spot *s, const struct docs 
         walk_members_of(w, s, &o, o.actual, o.desired, o.last);
 }
 
-static bool is_by_digest(const struct spot *s, const struct docs *d)
+static bool is_by_digest(const struct walk *w, const struct spot *s, const struct docs *d)
 {
-    if (walk_is_secret(d->desired) || (s->property != NULL && s->property->is_write_only))
+    const struct kind_property *p = s->property;
+    const bool is_hidden = norm_is_blank(d->actual) || norm_is_masked(d->actual);
+
+    if (walk_is_secret(d->desired))
         return true;
-    return (norm_is_blank(d->actual) || norm_is_masked(d->actual))
-           && ((s->property != NULL && s->property->is_secret) || norm_is_secret_name(s->key));
+    /* A write-only member that is answered after all tells more than nothing does. */
+    if (p != NULL && p->is_write_only && (is_hidden || w->has_last || w->is_drift))
+        return true;
+    return is_hidden && ((p != NULL && p->is_secret) || norm_is_secret_name(s->key));
 }
 
 static bool is_create_only(const struct spot *s, const struct docs *d)
@@ -422,7 +427,7 @@ void walk_value(struct walk *w, const struct spot *s, const struct docs *d)
         walk_absent(w, s, d);
     else if (walk_is_unknown(d->desired))
         walk_note(w, s, d, "known only after apply");
-    else if (is_by_digest(s, d))
+    else if (is_by_digest(w, s, d))
         walk_by_digest(w, s, d);
     else if (!is_never_returned(w, s, d))
         walk_by_type(w, s, d);

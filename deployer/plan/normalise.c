@@ -340,6 +340,20 @@ static bool is_version_of(const char *desired, const char *actual)
            && strncmp(desired, actual, len) == 0 && (actual[len] == '.' || desired[len - 1] == '.');
 }
 
+/* "6" or "latest" is what "6.0.14" answers. */
+static bool is_version_prefix(const char *desired, const char *actual)
+{
+    return strcasecmp(desired, "latest") == 0 || is_version_of(desired, actual);
+}
+
+static bool same_last_segment(const char *a, const char *b)
+{
+    const char *x = strrchr(a, '/');
+    const char *y = strrchr(b, '/');
+
+    return strcasecmp(x == NULL ? a : x + 1, y == NULL ? b : y + 1) == 0;
+}
+
 static bool is_guid(const char *s)
 {
     for (size_t i = 0; i < 36; i++) {
@@ -418,6 +432,10 @@ static bool same_by_format(const char *format, const char *a, const char *b)
         return same_csv_set(a, b);
     if (text_eq(format, "cidr"))
         return same_network(a, b);
+    if (text_eq(format, "version-prefix"))
+        return is_version_prefix(a, b);
+    if (text_eq(format, "last-segment"))
+        return same_last_segment(a, b);
     if (text_eq(format, "quantity"))
         return read_quantity(a, &x) && read_quantity(b, &y) && is_near(x, y);
     if (text_eq(format, "duration"))
@@ -448,11 +466,11 @@ static bool same_text(const struct norm_place *p, const char *desired, const cha
         return true;
     if (p->is_free)
         return false;
-    if (norm_is_id(desired) || norm_is_id(actual) || (p->property != NULL && p->property->is_id))
-        return norm_same_id(desired, actual);
     if (p->property != NULL && p->property->format != NULL
             && same_by_format(p->property->format, desired, actual))
         return true;
+    if (norm_is_id(desired) || norm_is_id(actual) || (p->property != NULL && p->property->is_id))
+        return norm_same_id(desired, actual);
     if (strcasecmp(p->key, "location") == 0 || strcasecmp(p->key, "locationName") == 0)
         return same_location(desired, actual);
     if (strcasecmp(p->key, "type") == 0 && strcasecmp(p->parent, "identity") == 0)
