@@ -50,6 +50,10 @@ static struct err *follow(const json_t *doc, struct eval_path path, size_t from,
     for (size_t i = from; i < path.count; i++) {
         const json_t *next = step(at, path.keys[i]);
 
+        if (next == NULL && json_is_true(json_object_get(at, "$partial"))) {
+            *ret = unknown_path("resource", path, path.count);
+            return NULL;
+        }
         if (next == NULL) {
             eval_print_path(&what, "resource", path, i + 1);
             *ret = eval_absent(buf_text(&what));

@@ -20,13 +20,17 @@ static bool has_ended(const struct engine_node *n)
     return n->status != NODE_WAITING && n->status != NODE_RUNNING;
 }
 
+static bool is_deleted_in_plan(const struct engine_node *n)
+{
+    return n->item != NULL && (n->item->action == PLAN_DELETE || n->item->action == PLAN_REPLACE);
+}
+
 static size_t holder_of(const struct engine *e, const struct engine_node *n)
 {
-    if (n->item->goes_with == NULL || n->action != PLAN_DELETE)
+    if (n->item->goes_with == NULL || n->item->action != PLAN_DELETE)
         return SIZE_MAX;
     for (size_t i = 0; i < e->count; i++) {
-        if (text_eq(e->nodes[i]->address, n->item->goes_with)
-                && (e->nodes[i]->action == PLAN_DELETE || e->nodes[i]->action == PLAN_REPLACE))
+        if (text_eq(e->nodes[i]->address, n->item->goes_with) && is_deleted_in_plan(e->nodes[i]))
             return i;
     }
     return SIZE_MAX;
@@ -38,33 +42,46 @@ static bool is_passive(const struct engine *e, const struct engine_node *n)
     return holder_of(e, n) != SIZE_MAX;
 }
 
-static const struct engine_node *failed_need(const struct engine *e, const struct engine_node *n)
+/* What it waits for and what did not end well; a passive one holds nobody up. */
+static bool may_write(
+        const struct engine *e, const struct engine_node *n, const struct engine_node **ret_failed)
 {
+    bool is_met = true;
+
     for (size_t d = 0; d < n->need_count; d++) {
         const struct engine_node *on = e->nodes[n->needs[d]];
 
         if (on->status == NODE_FAILED || on->status == NODE_SKIPPED)
-            return on;
+            *ret_failed = on;
+        is_met = is_met && (on->status == NODE_DONE || is_passive(e, on));
     }
-    return NULL;
+    return is_met;
 }
 
-static bool are_needs_met(const struct engine *e, const struct engine_node *n)
+static bool may_delete(
+        const struct engine *e, const struct engine_node *n, const struct engine_node **ret_failed)
 {
-    for (size_t d = 0; d < n->need_count; d++) {
-        const struct engine_node *on = e->nodes[n->needs[d]];
+    bool is_met = true;
 
-        if (on->status != NODE_DONE && !is_passive(e, on))
-            return false;
+    for (size_t d = 0; d < n->delete_need_count; d++) {
+        const struct engine_node *on = e->nodes[n->delete_needs[d]];
+
+        if (!on->is_removed && (on->status == NODE_FAILED || on->status == NODE_SKIPPED))
+            *ret_failed = on;
+        is_met = is_met && (on->is_removed || on->status == NODE_DONE || is_passive(e, on));
     }
-    return true;
+    return is_met;
 }
 
-static void skip(struct engine *e, struct engine_node *n, const struct engine_node *because)
+/* A replaced resource begins with its delete; what it needs counts before it is made again. */
+static bool may_begin(
+        const struct engine *e, const struct engine_node *n, const struct engine_node **ret_failed)
 {
-    n->status = NODE_SKIPPED;
-    n->because = because->status == NODE_SKIPPED ? because->because : because->address;
-    engine_emit(e, ENGINE_EVENT_SKIPPED, n, n->because);
+    if (n->item->action == PLAN_REPLACE && n->item->goes_with == NULL)
+        return may_delete(e, n, ret_failed);
+    const bool is_met = may_write(e, n, ret_failed);
+
+    return n->item->action != PLAN_DELETE ? is_met : may_delete(e, n, ret_failed) && is_met;
 }
 
 /* Something that is not to be touched needs no turn of its own and fails nobody. */
@@ -78,13 +95,13 @@ static void follow_holder(struct engine *e, size_t i, size_t holder)
     struct engine_node *n = e->nodes[i];
     const struct engine_node *h = e->nodes[holder];
 
-    if (h->status == NODE_DONE && !h->was_kept) {
+    if (h->is_removed) {
         run_begin(e, i);
         run_advance(e, i);
     } else if (h->status == NODE_DONE) {
         n->status = NODE_DONE;
     } else if (h->status == NODE_FAILED || h->status == NODE_SKIPPED) {
-        skip(e, n, h);
+        run_skip(e, n, h);
     }
 }
 
@@ -108,19 +125,18 @@ static bool is_startable(struct engine *e, size_t i)
         n->status = NODE_DONE;
         return false;
     }
-    const struct engine_node *failed = failed_need(e, n);
-
-    if (failed != NULL) {
-        skip(e, n, failed);
-        return false;
-    }
     const size_t holder = holder_of(e, n);
 
     if (holder != SIZE_MAX) {
         follow_holder(e, i, holder);
         return false;
     }
-    return are_needs_met(e, n);
+    const struct engine_node *failed = NULL;
+    const bool is_free = may_begin(e, n, &failed);
+
+    if (failed != NULL)
+        run_skip(e, n, failed);
+    return failed == NULL && is_free;
 }
 
 /* One pass over the waiting nodes; returns how many began. */
@@ -154,9 +170,9 @@ static void advance_running(struct engine *e)
 static struct err *flush(struct engine *e)
 {
     TRY(state_commit(e->setup.state));
-    for (size_t i = 0; i < e->count; i++) {
-        if (e->nodes[i]->status == NODE_RUNNING)
-            run_send(e, i);
+    for (size_t k = 0; k < e->count; k++) {
+        if (e->nodes[e->by_weight[k]]->status == NODE_RUNNING)
+            run_send(e, e->by_weight[k]);
     }
     return NULL;
 }

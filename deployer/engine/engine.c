@@ -41,6 +41,7 @@ static void free_node(struct engine_node *n)
     free(n->doing);
     free(n->note);
     free(n->needs);
+    free(n->delete_needs);
     free(n);
 }
 

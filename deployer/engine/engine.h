@@ -69,13 +69,16 @@ struct engine_node {
     int64_t elapsed_ms;  /* when ended */
     char *note;          /* "not running": done, but tolerated only */
     bool was_changed;    /* something was sent for it */
+    bool is_removed;     /* the delete of a DELETE or REPLACE is through */
     bool was_kept;       /* a group that holds what is not ours: `note` names it */
 
     /* engine/'s own. */
     json_t *view;    /* what expressions see; NULL: nothing yet */
     json_t *answers; /* of the kind's actions by name; null where it was refused */
-    size_t *needs;   /* indexes of the nodes that end before this one begins */
+    size_t *needs;   /* indexes of the nodes that end before this one is written */
     size_t need_count;
+    size_t *delete_needs; /* indexes of the nodes whose delete comes before this one's */
+    size_t delete_need_count;
     struct node_run *run;
 };
 

@@ -12,9 +12,10 @@
 
 /* What a node does next while it is NODE_RUNNING; each is entered at most once, in this order. */
 enum run_step {
-    RUN_RESOLVE, /* documents once more, now that what they name is there */
-    RUN_CHECK,   /* of a group: is anything foreign in it */
+    RUN_CHECK, /* of a group: is anything foreign in it */
     RUN_REMOVE,
+    RUN_AWAIT,   /* what a replaced resource needs to be made again */
+    RUN_RESOLVE, /* documents once more, now that what they name is there */
     RUN_ROLLOUT,
     RUN_WRITE,
     RUN_READ,
@@ -130,6 +131,12 @@ void journal_forget(struct engine *e, struct engine_node *n);
 void journal_drop_intent(struct engine *e, const struct engine_node *n);
 
 /* ---- run.c ---- */
+/* Whether all that it needs to be written has ended well; *ret_failed (may be NULL): what did not.
+ */
+bool run_are_needs_met(
+        const struct engine *e, const struct engine_node *n, const struct engine_node **ret_failed);
+/* Ends it without doing, because of another that failed. */
+void run_skip(struct engine *e, struct engine_node *n, const struct engine_node *because);
 /* Makes a waiting node a running one. */
 void run_begin(struct engine *e, size_t i);
 /* Goes on with a running node until it waits, has something to send, or ends. */

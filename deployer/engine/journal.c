@@ -63,6 +63,8 @@ void journal_entry(struct engine *e, struct engine_node *n, const char *status)
         json_object_set(entry, "created", created);
     else
         json_object_set_new(entry, "created", now());
+    if (n->resource != NULL && n->resource->is_protected)
+        json_object_set_new(entry, "protected", json_true());
     if (n->desired_stored != NULL)
         json_object_set(entry, "last_applied", n->desired_stored);
     if (n->actual != NULL)

@@ -105,22 +105,30 @@ static const struct engine_node *node_of(const struct engine *e, const struct re
     return engine_find(e, r->address);
 }
 
+/* The plan borrows what it is made of: that has to outlive what the run changes. */
+static json_t *freeze(struct engine *e, json_t *j)
+{
+    if (j != NULL)
+        arena_hook(e->arena, (void (*)(void *))json_decref, j);
+    return j;
+}
+
 static void collect(struct engine *e, struct plan_input *in)
 {
     const struct model *m = e->setup.model;
     struct plan_subject *subjects =
             arena_alloc(e->arena, (m->resource_count + 1) * sizeof(*subjects));
-    json_t *actual = jsonx_must(json_object());
+    json_t *actual = freeze(e, jsonx_must(json_object()));
 
-    arena_hook(e->arena, (void (*)(void *))json_decref, actual);
     for (size_t i = 0; i < m->resource_count; i++) {
         const struct engine_node *n = node_of(e, &m->resources[i]);
 
         subjects[i] = (struct plan_subject){
             .resource = &m->resources[i],
             .id = n->id,
-            .desired = is_ours_to_write(n) ? n->desired : NULL,
-            .desired_stored = is_ours_to_write(n) ? n->desired_stored : NULL,
+            .desired = is_ours_to_write(n) ? freeze(e, json_incref(n->desired)) : NULL,
+            .desired_stored =
+                    is_ours_to_write(n) ? freeze(e, json_incref(n->desired_stored)) : NULL,
         };
     }
     for (size_t i = 0; i < e->count; i++) {
@@ -159,43 +167,52 @@ static bool came_with_ours(const struct engine *e, const struct engine_node *n)
     return false;
 }
 
-static const char *broken_state(const struct engine *e, const struct engine_node *n)
-{
-    static const char *const words[] = { "Failed", "Canceled", "Cancelled" };
-    const char *state = n->actual == NULL || e->setup.cloud->ops->state == NULL
-                                ? NULL
-                                : e->setup.cloud->ops->state(n->actual);
-
-    for (size_t i = 0; state != NULL && i < ARRAY_LEN(words); i++) {
-        if (str_eq_ci(str_of(state), str_of(words[i])))
-            return words[i];
-    }
-    return NULL;
-}
-
-/* What looks as it should, but did not end well, is written again. */
+/* What was written but not seen ready is waited for once more. */
 static void repair(struct engine *e, struct plan_item *item, const struct engine_node *n)
 {
-    const char *status = jsonx_text(n->entry, "status");
-    const char *broken = broken_state(e, n);
-    const char *reason = NULL;
-
-    if ((item->action != PLAN_NONE && item->action != PLAN_MOVE) || n->entry == NULL
-            || !is_ours_to_write(n))
-        return;
-    if (broken != NULL)
-        reason = arena_printf(e->arena, "its state is %s: it is written again", broken);
-    else if (text_eq(status, "tainted"))
-        reason = "the last change did not end well: it is written again";
-    else if (text_eq(status, "unready"))
-        reason = "it was not seen ready: it is waited for";
-    if (reason == NULL)
+    if ((item->action != PLAN_NONE && item->action != PLAN_MOVE) || !is_ours_to_write(n)
+            || !text_eq(jsonx_text(n->entry, "status"), "unready"))
         return;
     e->plan->counts[item->action]--;
     item->action = PLAN_UPDATE;
-    item->reason = reason;
-    item->minutes = item->kind->update_min;
+    item->reason = "was written, but not seen ready: it is waited for";
     e->plan->counts[item->action]++;
+}
+
+/*
+ * What depends on a value that could not be read is not compared, the rest is: a Reader's plan must
+ * not say that everything with a key in it changes.
+ */
+static void drop_uncompared(struct engine *e, struct plan_item *item)
+{
+    size_t kept = 0;
+
+    if (e->denied_action == NULL || item->action != PLAN_UPDATE)
+        return;
+    for (size_t i = 0; i < item->changes.count; i++) {
+        const struct change *c = &item->changes.items[i];
+
+        if (c->new_value == NULL || !expr_has_unknown(c->new_value, NULL))
+            item->changes.items[kept++] = *c;
+    }
+    if (kept == item->changes.count)
+        return;
+    item->changes.count = kept;
+    item->reason = arena_printf(e->arena, "not compared in full: %s", e->denied_action);
+    if (kept > 0)
+        return;
+    e->plan->counts[item->action]--;
+    item->action = PLAN_UNKNOWN;
+    e->plan->counts[item->action]++;
+}
+
+static size_t *copy_indexes(const size_t *list, size_t count, const size_t *index)
+{
+    size_t *copy = xcalloc(count + 1, sizeof(*copy));
+
+    for (size_t i = 0; i < count; i++)
+        copy[i] = index[list[i]];
+    return copy;
 }
 
 /* Hangs the items on their nodes, and the needs as indexes of nodes. */
@@ -212,6 +229,7 @@ static struct err *attach(struct engine *e)
         struct engine_node *n = e->nodes[index[k]];
 
         repair(e, item, n);
+        drop_uncompared(e, item);
         n->item = item;
         n->action = item->action;
         n->changes = item->changes;
@@ -221,11 +239,12 @@ static struct err *attach(struct engine *e)
         const struct plan_item *item = &e->plan->items[k];
         struct engine_node *n = e->nodes[index[k]];
 
-        n->need_count = 0;
         free(n->needs);
-        n->needs = xcalloc(item->need_count + 1, sizeof(*n->needs));
-        for (size_t d = 0; d < item->need_count; d++)
-            n->needs[n->need_count++] = index[item->needs[d]];
+        free(n->delete_needs);
+        n->needs = copy_indexes(item->needs, item->need_count, index);
+        n->need_count = item->need_count;
+        n->delete_needs = copy_indexes(item->delete_needs, item->delete_need_count, index);
+        n->delete_need_count = item->delete_need_count;
     }
     return NULL;
 }
@@ -233,7 +252,7 @@ static struct err *attach(struct engine *e)
 static struct err *build(struct engine *e)
 {
     struct plan_input in = {
-        .state = state_document(e->setup.state),
+        .state = freeze(e, jsonx_copy(state_document(e->setup.state))),
         .kind = e->setup.kind,
         .arg = e->setup.arg,
         .is_destroy = e->is_destroy,
@@ -258,36 +277,32 @@ struct err *engine_plan_destroy(struct engine *e)
 
 /* ---- once more, while it is carried out ---- */
 
-static bool is_allowed_turn(enum plan_action planned, enum plan_action now)
+static struct err *refuse(const struct engine_node *n, const char *what)
 {
-    return planned == now || now == PLAN_NONE || planned == PLAN_REPLACE
-           || (now == PLAN_UPDATE && planned != PLAN_DELETE);
+    return err_new(n->item->action == PLAN_NONE ? ERR_STALE : ERR_PROTECT, 0,
+            "it would now have to be %s, which the plan did not say: run apply again", what);
 }
 
 struct err *planning_again(struct engine *e, size_t i)
 {
     struct engine_node *n = e->nodes[i];
     const enum plan_action planned = n->item->action;
-    const bool was_quiet = planned == PLAN_NONE || planned == PLAN_MOVE;
+    const bool is_quiet = planned == PLAN_NONE || planned == PLAN_MOVE;
     const bool is_repair = planned == PLAN_UPDATE && n->item->changes.count == 0;
 
-    if (n->item->goes_with != NULL && planned == PLAN_REPLACE) {
-        n->action = PLAN_REPLACE;
-        return NULL;
-    }
     compare(e, n);
     if (n->action == PLAN_NONE && (planned == PLAN_MOVE || planned == PLAN_ADOPT || is_repair))
         n->action = planned;
     if (n->action == PLAN_UPDATE && planned == PLAN_ADOPT)
         n->action = PLAN_ADOPT;
-    if (e->is_exact && was_quiet && n->action == PLAN_UPDATE)
+    if (n->action == PLAN_UPDATE && is_quiet && e->is_exact)
         return err_new(ERR_STALE, 0,
                 "%s would change in consequence, which the saved plan does not have: make a new "
                 "plan",
                 n->changes.items[0].path);
-    if (!is_allowed_turn(planned, n->action))
-        return err_new(ERR_PROTECT, 0,
-                "it would now have to be %s, which the plan did not say: run apply again",
-                n->action == PLAN_REPLACE ? "replaced" : "created");
+    if (n->action == PLAN_REPLACE && !n->is_removed)
+        return refuse(n, "replaced");
+    if (n->action == PLAN_CREATE && planned != PLAN_CREATE && planned != PLAN_REPLACE)
+        return refuse(n, "created");
     return NULL;
 }

@@ -241,12 +241,16 @@ struct err *resolve_desired(struct engine *e, size_t i, bool *ret_is_final)
     return NULL;
 }
 
-static bool is_secret_mark(const json_t *j)
+static bool is_mark(const json_t *j)
 {
-    return json_is_object(j) && json_object_size(j) == 1 && json_object_get(j, "$secret") != NULL;
+    return json_is_object(j) && json_object_size(j) == 1
+           && (json_object_get(j, "$secret") != NULL || json_object_get(j, "$unknown") != NULL);
 }
 
-/* A copy of what the file says, without secrets; what it lacks may still come ("$partial"). */
+/*
+ * A copy of what the file says, without secrets and what is not known. What it lacks may still
+ * come: its objects say so ("$partial", catalog/expr.h).
+ */
 static json_t *copy_partial(const json_t *j)
 {
     const char *key = NULL;
@@ -260,13 +264,13 @@ static json_t *copy_partial(const json_t *j)
             json_array_append_new(list, copy_partial(value));
         return list;
     }
-    if (!json_is_object(j) || json_object_get(j, "$unknown") != NULL)
+    if (!json_is_object(j))
         return jsonx_copy(j);
     json_t *object = jsonx_must(json_object());
 
     json_object_set_new(object, "$partial", json_true());
     json_object_foreach ((json_t *)(uintptr_t)j, key, value) {
-        if (!is_secret_mark(value))
+        if (!is_mark(value))
             json_object_set_new(object, key, copy_partial(value));
     }
     return object;
@@ -315,12 +319,12 @@ static void overlay(json_t *target, const json_t *source)
     json_object_foreach ((json_t *)(uintptr_t)source, key, value) {
         json_t *old = jsonx_get_ci(target, key);
 
-        if (is_secret_mark(value))
-            continue;
-        if (json_is_array(value) && json_is_array(old))
+        if (is_mark(value)) {
+            json_object_del(target, key);
+            json_object_set_new(target, "$partial", json_true());
+        } else if (json_is_array(value) && json_is_array(old))
             json_object_set_new(target, key, overlay_list(old, value));
-        else if (json_is_object(value) && json_is_object(old)
-                 && json_object_get(value, "$unknown") == NULL)
+        else if (json_is_object(value) && json_is_object(old))
             overlay(old, value);
         else
             json_object_set_new(target, key, copy_partial(value));

@@ -153,7 +153,7 @@ static bool resolve_again(struct engine *e, size_t i, struct err **ret)
 
 static bool is_write(enum plan_action a)
 {
-    return a == PLAN_CREATE || a == PLAN_UPDATE || a == PLAN_REPLACE || a == PLAN_ADOPT;
+    return a == PLAN_CREATE || a == PLAN_UPDATE || a == PLAN_ADOPT;
 }
 
 static void begin_changes(struct engine *e, size_t i)
@@ -162,31 +162,18 @@ static void begin_changes(struct engine *e, size_t i)
     struct node_run *r = n->run;
     const bool is_unready = text_eq(jsonx_text(n->entry, "status"), "unready");
 
-    r->is_create = n->action == PLAN_CREATE || n->action == PLAN_REPLACE;
+    r->is_create = n->action == PLAN_CREATE;
     r->is_document_new = r->is_create || n->changes.count > 0 || is_unready;
     r->is_skipping_write = n->changes.count == 0
                            && (n->action == PLAN_ADOPT || (n->action == PLAN_UPDATE && is_unready));
-    next_step(r, n->action == PLAN_REPLACE ? RUN_REMOVE : RUN_ROLLOUT);
+    next_step(r, RUN_ROLLOUT);
 }
 
 static void step_resolve(struct engine *e, size_t i)
 {
     struct engine_node *n = e->nodes[i];
-    const enum plan_action planned = n->item->action;
     struct err *error = NULL;
 
-    if (planned == PLAN_DELETE) {
-        next_step(n->run, n->item->goes_with != NULL ? RUN_FORGET : RUN_CHECK);
-        return;
-    }
-    if (planned == PLAN_FORGET) {
-        next_step(n->run, RUN_FORGET);
-        return;
-    }
-    if (planned == PLAN_READ || planned == PLAN_UNKNOWN || e->is_destroy) {
-        end_done(e, i);
-        return;
-    }
     if (!resolve_again(e, i, &error))
         return;
     if (error != NULL) {
@@ -195,8 +182,46 @@ static void step_resolve(struct engine *e, size_t i)
         begin_changes(e, i);
     } else {
         journal_sync(e, n);
-        n->was_changed = planned == PLAN_MOVE;
+        n->was_changed = n->item->action == PLAN_MOVE;
         end_done(e, i);
+    }
+}
+
+/* ---- what a replaced resource waits for between its end and its beginning ---- */
+
+bool run_are_needs_met(
+        const struct engine *e, const struct engine_node *n, const struct engine_node **ret_failed)
+{
+    bool is_met = true;
+
+    for (size_t d = 0; d < n->need_count; d++) {
+        const struct engine_node *on = e->nodes[n->needs[d]];
+
+        if (ret_failed != NULL && (on->status == NODE_FAILED || on->status == NODE_SKIPPED))
+            *ret_failed = on;
+        is_met = is_met && on->status == NODE_DONE;
+    }
+    return is_met;
+}
+
+void run_skip(struct engine *e, struct engine_node *n, const struct engine_node *because)
+{
+    n->status = NODE_SKIPPED;
+    n->because = because->status == NODE_SKIPPED ? because->because : because->address;
+    engine_emit(e, ENGINE_EVENT_SKIPPED, n, n->because);
+}
+
+static void step_await(struct engine *e, size_t i)
+{
+    struct engine_node *n = e->nodes[i];
+    const struct engine_node *failed = NULL;
+
+    n->run->is_blocked = !run_are_needs_met(e, n, &failed);
+    if (failed != NULL) {
+        end(e, n, NODE_SKIPPED);
+        run_skip(e, n, failed);
+    } else if (!n->run->is_blocked) {
+        next_step(n->run, RUN_RESOLVE);
     }
 }
 
@@ -388,6 +413,18 @@ static const struct kind_action *contents_action(const struct kind *k)
     return NULL;
 }
 
+/* Lists lag: what this run has deleted may still be named. */
+static bool is_ours(const struct engine *e, const char *id)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        const struct engine_node *n = e->nodes[i];
+
+        if (n->id != NULL && n->entry != NULL && e->setup.cloud->ops->same_id(n->id, id))
+            return true;
+    }
+    return state_entry(e->setup.state, id) != NULL;
+}
+
 /* What is in the group and not ours; owned, NULL if there is nothing. */
 static char *name_foreign(const struct engine *e, const json_t *answer)
 {
@@ -400,7 +437,7 @@ static char *name_foreign(const struct engine *e, const json_t *answer)
     json_array_foreach ((json_t *)(uintptr_t)members, i, member) {
         const char *id = jsonx_text(member, "id");
 
-        if (id == NULL || state_entry(e->setup.state, id) != NULL)
+        if (id == NULL || is_ours(e, id))
             continue;
         first = first == NULL ? id : first;
         count++;
@@ -462,10 +499,12 @@ static void after_remove(struct engine *e, size_t i)
     json_decref(n->actual);
     n->actual = NULL;
     resolve_forget_answers(e, i);
-    if (n->action == PLAN_REPLACE) {
+    n->is_removed = true;
+    if (n->item->action == PLAN_REPLACE) {
         journal_forget(e, n);
+        give_turn(e, r);
         r->is_accepted = false;
-        next_step(r, RUN_WRITE);
+        next_step(r, RUN_AWAIT);
     } else {
         next_step(r, RUN_FORGET);
     }
@@ -477,12 +516,6 @@ static void step_remove(struct engine *e, size_t i)
 
     if (n->run->was_asked) {
         after_remove(e, i);
-        return;
-    }
-    if (n->action == PLAN_REPLACE && (n->item->goes_with != NULL || !n->kind->is_deletable)) {
-        n->presence = NODE_ABSENT;
-        resolve_forget_answers(e, i);
-        next_step(n->run, RUN_WRITE);
         return;
     }
     if (!take_turn(e, n))
@@ -497,7 +530,8 @@ static void step_forget(struct engine *e, size_t i)
 {
     struct engine_node *n = e->nodes[i];
 
-    n->was_changed = true;
+    n->was_changed = n->item->action != PLAN_READ;
+    n->is_removed = true;
     journal_forget(e, n);
     end_done(e, i);
 }
@@ -724,6 +758,9 @@ void run_advance(struct engine *e, size_t i)
         before = r->step;
         had_asked = r->was_asked;
         switch (r->step) {
+        case RUN_AWAIT:
+            step_await(e, i);
+            break;
         case RUN_RESOLVE:
             step_resolve(e, i);
             break;
@@ -750,6 +787,8 @@ void run_advance(struct engine *e, size_t i)
             step_forget(e, i);
             break;
         case RUN_END:
+            if (n->status == NODE_RUNNING)
+                end_done(e, i); /* nothing to do */
             return;
         }
     } while (r->step != before || (had_asked && !r->was_asked));
@@ -762,10 +801,10 @@ void run_send(struct engine *e, size_t i)
     struct cloud *c = e->setup.cloud;
     const enum run_send send = r->send;
 
-    r->send = RUN_SEND_NOTHING;
-    r->is_accepted = false;
     if (send == RUN_SEND_NOTHING)
         return;
+    r->send = RUN_SEND_NOTHING;
+    r->is_accepted = false;
     ask(e, r);
     if (send == RUN_SEND_REMOVE) {
         c->ops->remove(c, n->kind, n->id, NULL, engine_deadline(e, n), on_accepted, on_answer, r);
@@ -786,6 +825,29 @@ void run_send(struct engine *e, size_t i)
                      });
 }
 
+static enum run_step first_step(const struct engine *e, const struct engine_node *n)
+{
+    switch (n->item->action) {
+    case PLAN_DELETE:
+        return n->item->goes_with != NULL ? RUN_FORGET : RUN_CHECK;
+    case PLAN_REPLACE:
+        return n->item->goes_with != NULL ? RUN_RESOLVE : RUN_REMOVE;
+    case PLAN_FORGET:
+        return RUN_FORGET;
+    case PLAN_READ:
+        return n->item->entry != NULL ? RUN_FORGET : RUN_END;
+    case PLAN_UNKNOWN:
+        return RUN_END;
+    case PLAN_NONE:
+    case PLAN_CREATE:
+    case PLAN_UPDATE:
+    case PLAN_MOVE:
+    case PLAN_ADOPT:
+        break;
+    }
+    return e->is_destroy ? RUN_END : RUN_RESOLVE;
+}
+
 void run_begin(struct engine *e, size_t i)
 {
     struct engine_node *n = e->nodes[i];
@@ -793,8 +855,15 @@ void run_begin(struct engine *e, size_t i)
     n->run = xcalloc(1, sizeof(*n->run));
     n->run->engine = e;
     n->run->index = i;
+    n->run->step = first_step(e, n);
     n->status = NODE_RUNNING;
     n->started_ms = clock_now_ms();
+    if (n->item->goes_with != NULL && n->item->action == PLAN_REPLACE) {
+        /* It went with its parent, which is there anew. */
+        n->presence = NODE_ABSENT;
+        n->is_removed = true;
+        resolve_forget_answers(e, i);
+    }
 }
 
 void run_free(struct node_run *r)
