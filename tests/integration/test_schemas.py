@@ -166,6 +166,9 @@ class Schemas(unittest.TestCase):
         folder = schema_folder()
         if folder is None:
             self.skipTest("missing: ../shared/arm/schemas beside the project, nothing to judge by")
+        usage = subprocess.run([DEPLOYER, "--help"], capture_output=True, text=True, timeout=60, check=False)
+        if not re.search(r"^ +config ", usage.stdout, re.MULTILINE):
+            self.skipTest("missing: the command `deployer config`")
         wrong = []
         without = []
         resources = expanded(stack, environment)
