@@ -13,6 +13,8 @@
 
 /* In the order of `deployer --help`. */
 static const struct command *const commands[] = {
+    &command_validate,
+    &command_config,
     &command_version,
 };
 

@@ -15,6 +15,8 @@ struct command {
     struct err *(*run)(int argc, char **argv);
 };
 
+extern const struct command command_config;
+extern const struct command command_validate;
 extern const struct command command_version;
 
 #endif

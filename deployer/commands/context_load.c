@@ -9,7 +9,9 @@
 
 static struct err *load_stack(struct context *c, const char *file)
 {
-    AUTO(free) char *path = file_is_dir(file) ? file_join(file, "stack.yaml") : xstrdup(file);
+    AUTO(free)
+    char *inside = text_eq(file, ".") ? xstrdup("stack.yaml") : file_join(file, "stack.yaml");
+    AUTO(free) char *path = file_is_dir(file) ? TAKE(inside) : xstrdup(file);
     const struct stack_options o = { .file = path,
         .environment = c->environment,
         .vars = c->vars.items,

@@ -163,7 +163,12 @@ static void unknown_key(struct checker *c, const struct doc_entry *e, const char
         d = diag_add(
                 c->diags, DIAG_ERROR, "stack.unknown-key", e->key_place, path, "is not known here");
     text_add_list(&known, names, count, 20);
-    diag_set_hint(c->diags, d, "known are %s", buf_text(&known));
+    if (doc_is_null(e->value) && meant == NULL) /* {doc: one, two} */
+        diag_set_hint(c->diags, d,
+                "known are %s; inside {...} a value that holds a comma needs quotes",
+                buf_text(&known));
+    else
+        diag_set_hint(c->diags, d, "known are %s", buf_text(&known));
 }
 
 static void check_fields(struct checker *c, const struct doc_node *map, const char *path,

@@ -163,7 +163,7 @@ static void release_vars(void *object)
 static struct err *read_values(struct loader *l)
 {
     struct stack *s = l->stack;
-    AUTO(free) char *dotenv = file_join(s->dir, ".env");
+    AUTO(free) char *dotenv = text_eq(s->dir, ".") ? xstrdup(".env") : file_join(s->dir, ".env");
 
     return values_load(l->arena, dotenv, l->diags, &s->values);
 }
@@ -204,6 +204,7 @@ struct err *stack_load(struct arena *arena, const struct stack_options *o, struc
     struct stack *s = l.stack;
     const struct doc_node *overlay = find_overlay(&l, root);
 
+    s->file_root = root;
     s->root = prepare(arena, root);
     if (overlay != NULL) {
         AUTO(free) char *path = xasprintf("environments.%s", s->environment);

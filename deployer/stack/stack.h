@@ -38,10 +38,11 @@ struct stack {
     const char *file; /* as it was named */
     const char *dir;  /* its folder */
     const char *name;
-    const char *environment;         /* "" for the base alone */
-    const struct doc_node *root;     /* merged tree */
-    const struct doc_node *overlay;  /* what the environment laid over the base, or NULL */
-    const struct doc_node *location; /* scalars, may hold ${...}; NULL if absent */
+    const char *environment;          /* "" for the base alone */
+    const struct doc_node *root;      /* merged tree */
+    const struct doc_node *file_root; /* as written: the base and all environments */
+    const struct doc_node *overlay;   /* what the environment laid over the base, or NULL */
+    const struct doc_node *location;  /* scalars, may hold ${...}; NULL if absent */
     const struct doc_node *subscription;
     const struct doc_node *tenant;
     const struct doc_node *resource_group; /* scalar, or map {existing: ID} */

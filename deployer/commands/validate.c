@@ -1,0 +1,96 @@
+/* validate: the file, the catalog and their rules, without a network. */
+#include "commands/command.h"
+
+#include "base/alloc.h"
+#include "base/jsonx.h"
+#include "base/text.h"
+#include "catalog/model.h"
+#include "commands/context.h"
+#include "stack/stack.h"
+
+static void add_count(struct buf *out, const char *before, size_t count, const char *noun)
+{
+    buf_addf(out, "%s%zu %s%s", before, count, noun, count == 1 ? "" : "s");
+}
+
+/* The environments that this run did not look at, and how to. */
+static void add_others(struct buf *out, const struct context *c)
+{
+    const struct doc_node *all = doc_get(c->stack->file_root, "environments");
+
+    if (c->environment != NULL || all == NULL || all->kind != DOC_MAP || all->count == 0)
+        return;
+    AUTO(free) const char **names = xcalloc(all->count, sizeof(*names));
+
+    for (size_t i = 0; i < all->count; i++)
+        names[i] = all->entries[i].key;
+    buf_add_text(out, "This was the base alone; with -e NAME an environment is laid over it: ");
+    text_add_list(out, names, all->count, 12);
+    buf_add_char(out, '\n');
+}
+
+static struct err *write_text(struct context *c)
+{
+    AUTO(buf) struct buf out = BUF_INIT(BUF_TEXT_MAX);
+    const struct model *m = c->model;
+    const size_t warnings = c->diags.count;
+
+    buf_addf(&out, "%s is valid: %s%s%s", c->stack->file, m->stack,
+            m->environment[0] == '\0' ? "" : ", environment ", m->environment);
+    add_count(&out, ": ", c->stack->service_count, "service");
+    add_count(&out, ", ", m->resource_count, "resource");
+    add_count(&out, ", ", m->check_count, "check");
+    add_count(&out, ", ", m->secret_count, "secret");
+    if (warnings > 0)
+        add_count(&out, "; ", warnings, "warning");
+    buf_add_char(&out, '\n');
+    add_others(&out, c);
+    return context_write(c, "text", buf_str(&out));
+}
+
+static struct err *write_json(struct context *c)
+{
+    const struct stack *s = c->stack;
+    const struct model *m = c->model;
+    json_auto_t *out = jsonx_must(json_object());
+
+    json_object_set_new(out, "format_version", json_integer(1));
+    json_object_set_new(out, "valid", json_boolean(m != NULL));
+    json_object_set_new(out, "findings", context_diags_json(&c->diags));
+    if (s != NULL) {
+        json_object_set_new(out, "stack", text_json(str_of(s->name)));
+        json_object_set_new(out, "environment", text_json(str_of(s->environment)));
+        json_object_set_new(out, "services", json_integer((json_int_t)s->service_count));
+    }
+    if (m != NULL) {
+        json_object_set_new(out, "resources", json_integer((json_int_t)m->resource_count));
+        json_object_set_new(out, "checks", json_integer((json_int_t)m->check_count));
+        json_object_set_new(out, "secrets", json_integer((json_int_t)m->secret_count));
+    }
+    return context_write_json(c, out);
+}
+
+static struct err *run(int argc, char **argv)
+{
+    AUTO(context) struct context c = { 0 };
+
+    TRY(context_parse(&c, argc, argv,
+            &(struct context_spec){ .args_min = 1, .args_max = 1, .formats = "text json" }));
+    AUTO(err) struct err *invalid = context_load_model(&c, c.args[0]);
+
+    if (context_wants(&c, "json"))
+        TRY(write_json(&c));
+    if (invalid == NULL && context_wants(&c, "text"))
+        TRY(write_text(&c));
+    return TAKE(invalid);
+}
+
+const struct command command_validate = {
+    .name = "validate",
+    .summary = "check the stack file and what it makes, without a network",
+    .usage = "Usage: deployer validate STACK [options]\n\n"
+             "Checks the file, its environment (-e) and what the catalog makes of it, and says\n"
+             "everything that is wrong with line and column. Exit status 65 when something is.\n"
+             "Formats: text (default), json.\n" CONTEXT_USAGE,
+    .run = run,
+};
