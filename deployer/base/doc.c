@@ -432,6 +432,9 @@ static json_t *typed_scalar(const struct doc_node *n)
         return json_true();
     if (str_eq(s, STR("false")) || str_eq(s, STR("False")) || str_eq(s, STR("FALSE")))
         return json_false();
+    /* Most scalars are words: no number and no error about it is made of them. */
+    if (s.len == 0 || strchr("-0123456789", s.p[0]) == NULL)
+        return NULL;
     struct err *e = num_parse_i64(s, INT64_MIN, INT64_MAX, &whole);
 
     if (e == NULL)

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "catalog/embedded.h"
 #include "catalog/load.h"
+#include "catalog/reader.h"
 
 #define CATALOG_FILE_MAX (1u << 20)
 
@@ -203,6 +204,27 @@ struct err *load_text(
     return buf_check(ret, full);
 }
 
+/* Reads and checks all files, or those on disk. */
+static void check_files(const struct catalog *c, bool only_disk, struct diag_list *diags)
+{
+    for (size_t i = 0; i < c->kinds.count; i++) {
+        const struct kind *k = only_disk && c->kinds.items[i]->disk == NULL
+                                       ? NULL
+                                       : load_kind(c, c->kinds.items[i]->name, diags);
+
+        if (k != NULL)
+            kind_check(c->arena, k, diags);
+    }
+    for (size_t i = 0; i < c->services.count; i++) {
+        const struct service *s = only_disk && c->services.items[i]->disk == NULL
+                                          ? NULL
+                                          : load_service(c, c->services.items[i]->name, diags);
+
+        if (s != NULL)
+            service_check(c->arena, s, diags);
+    }
+}
+
 static void catalog_release(void *object)
 {
     struct catalog *c = object;
@@ -223,23 +245,13 @@ struct catalog *catalog_load(
     add_embedded(c);
     for (size_t i = 0; i < dir_count; i++)
         add_folder(c, dirs[i], diags);
-    for (size_t i = 0; i < c->kinds.count; i++) {
-        if (c->kinds.items[i]->disk != NULL)
-            (void)load_kind(c, c->kinds.items[i]->name, diags);
-    }
-    for (size_t i = 0; i < c->services.count; i++) {
-        if (c->services.items[i]->disk != NULL)
-            (void)load_service(c, c->services.items[i]->name, diags);
-    }
+    check_files(c, true, diags);
     return diags->errors == errors ? c : NULL;
 }
 
 void catalog_check(const struct catalog *c, struct diag_list *diags)
 {
-    for (size_t i = 0; i < c->kinds.count; i++)
-        (void)load_kind(c, c->kinds.items[i]->name, diags);
-    for (size_t i = 0; i < c->services.count; i++)
-        (void)load_service(c, c->services.items[i]->name, diags);
+    check_files(c, false, diags);
 }
 
 /* Files that are read outside of a load: their errors were shown by it or belong to us. */
@@ -286,7 +298,11 @@ const char *catalog_service_name(const struct catalog *c, size_t at)
 
 const json_t *catalog_service(const struct catalog *c, const char *name)
 {
-    const struct service *s = load_service(c, name, own_diags(c));
+    struct diag_list *diags = own_diags(c);
+    struct catalog_file *f = index_get(&c->services.by_name, name);
+    const struct service *s = load_service(c, name, diags);
 
-    return s == NULL ? NULL : s->document;
+    if (s != NULL && f->document == NULL)
+        f->document = reader_keep(c->arena, doc_json(s->root, "", diags));
+    return s == NULL ? NULL : f->document;
 }

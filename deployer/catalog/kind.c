@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/jsonx.h"
 #include "catalog/reader.h"
 
 static const char *const scope_names[] = { "subscription", "group", "parent", "extension" };
@@ -56,7 +57,6 @@ static void read_property(const struct reader *r, const struct doc_entry *e, con
     };
     ret->has_min = reader_number(r, map, "min", at, &ret->min);
     ret->has_max = reader_number(r, map, "max", at, &ret->max);
-    reader_check_pattern(r, map, at, ret->pattern);
     if (ret->values != NULL && !json_is_array(ret->values)) {
         reader_error(r, doc_get(map, "enum"), at, "'enum' must be a list");
         ret->values = NULL;
@@ -213,7 +213,6 @@ static void read_name(const struct reader *r, const struct doc_node *map, struct
         return;
     reader_check_keys(r, map, "name", keys);
     k->name_pattern = reader_text(r, map, "pattern", "name");
-    reader_check_pattern(r, map, "name", k->name_pattern);
     k->is_unique_name = reader_bool(r, map, "unique", "name", false);
     if (reader_number(r, map, "min", "name", &number) && number > 0)
         k->name_min = (size_t)number;
@@ -307,13 +306,36 @@ static void read_head(const struct reader *r, const struct doc_node *root, struc
     k->list_path = reader_text(r, root, "list", "list");
 }
 
+/* The file without its properties: they are the bulk of it and in the struct already. */
+static json_t *rest_of(const struct doc_node *root, struct diag_list *diags)
+{
+    json_t *rest = jsonx_must(json_object());
+
+    for (size_t i = 0; i < root->count; i++) {
+        const struct doc_entry *e = &root->entries[i];
+
+        if (strcmp(e->key, "properties") != 0)
+            json_object_set_new(rest, e->key, doc_json(e->value, e->key, diags));
+    }
+    return rest;
+}
+
+void kind_check(struct arena *arena, const struct kind *k, struct diag_list *diags)
+{
+    const struct reader r = { .arena = arena, .diags = diags };
+
+    reader_check_pattern(&r, k->place, "name", k->name_pattern);
+    for (size_t i = 0; i < k->property_count; i++)
+        reader_check_pattern(&r, k->place, k->properties[i].path, k->properties[i].pattern);
+}
+
 struct kind *kind_parse(
         struct arena *arena, const struct doc_node *root, const char *name, struct diag_list *diags)
 {
     static const char *const keys[] = { "format", "kind", "title", "cloud", "type", "api_version",
         "scope", "update", "holds_data", "location", "tags", "group", "deletable", "name", "list",
         "minutes", "properties", "actions", "serial", "conflicts", "soft_delete", "ready", "run",
-        "rollouts", "rules", "in_parent", "doc", NULL };
+        "rollouts", "rollout_when", "rules", "in_parent", "doc", NULL };
     const struct reader r = { .arena = arena, .diags = diags };
     const size_t errors = diags->errors;
     struct kind *k = arena_alloc(arena, sizeof(*k));
@@ -336,6 +358,6 @@ struct kind *kind_parse(
     read_actions(&r, doc_get(root, "actions"), k);
     read_behaviour(&r, root, k);
     make_index(arena, k);
-    k->document = reader_keep(arena, doc_json(root, "", diags));
+    k->document = reader_keep(arena, rest_of(root, diags));
     return diags->errors == errors ? k : NULL;
 }

@@ -93,7 +93,7 @@ struct kind {
     const json_t *rollouts;    /* {"stop-first": procedure before an update} or NULL */
     const json_t *soft_delete; /* how a deleted namesake is found, recovered, purged, or NULL */
     const json_t *rules;       /* preflight rules between properties (docs/catalog.md), or NULL */
-    const json_t *document;    /* the whole file */
+    const json_t *document;    /* the file without `properties`, for keys that are not here */
     struct place place;
     /* for kind_property */
     const struct kind_index *index; /* paths and aliases, sorted */
@@ -115,5 +115,7 @@ const struct kind *catalog_kind(const struct catalog *c, const char *name);
 /* Reads one kind's file. NULL where it has errors (in `diags`). */
 struct kind *kind_parse(struct arena *arena, const struct doc_node *root, const char *name,
         struct diag_list *diags);
+/* What kind_parse leaves out because it takes long: whether the patterns are expressions. */
+void kind_check(struct arena *arena, const struct kind *k, struct diag_list *diags);
 
 #endif

@@ -24,6 +24,7 @@ struct catalog_file {
     enum catalog_state state;
     struct kind *kind;
     struct service *service;
+    const json_t *document; /* of a service, made when it is asked for */
 };
 
 struct catalog_files {

@@ -187,6 +187,19 @@ static void list_candidates(struct expansion *x, const struct service_need *need
                 need->service != NULL ? need->service : "...", buf_text(&list));
 }
 
+/* A service that could not be read might have filled the need: its own errors are enough. */
+static bool may_be_broken(const struct expansion *x, const struct service_need *need)
+{
+    for (size_t i = 0; i < x->stack->service_count; i++) {
+        const struct stack_service *s = &x->stack->services[i];
+
+        if (index_get(&x->by_name, s->name) == NULL
+                && (need->service == NULL || text_eq(need->service, s->use)))
+            return true;
+    }
+    return false;
+}
+
 static struct instance *bind_found(
         struct expansion *x, struct instance *in, const struct service_need *need)
 {
@@ -214,7 +227,7 @@ static struct instance *bind_found(
 
     if (implied != NULL && index_get(&x->by_name, implied->name) == NULL)
         return add_implied(x, implied);
-    if (!need->is_optional) {
+    if (!need->is_optional && !may_be_broken(x, need)) {
         struct diag *d = diag_add(x->diags, DIAG_ERROR, "stack.need", in->place, path,
                 "needs %s, and the stack has none", wanted);
 

@@ -59,9 +59,9 @@ static void add_keyed(
 
     json_array_foreach (list, i, item) {
         AUTO(free)
-        char *number =
-                json_is_integer(item) ? xasprintf("%lld", (long long)json_integer_value(item))
-                                      : NULL;
+        char *number = json_is_integer(item)
+                               ? xasprintf("%lld", (long long)json_integer_value(item))
+                               : NULL;
         const char *key = number != NULL ? number : json_string_value(item);
 
         if (key == NULL) {

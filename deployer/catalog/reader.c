@@ -161,21 +161,19 @@ size_t reader_choice(const struct reader *r, const struct doc_node *map, const c
 }
 
 void reader_check_pattern(
-        const struct reader *r, const struct doc_node *map, const char *path, const char *pattern)
+        const struct reader *r, struct place place, const char *path, const char *pattern)
 {
     regex_t compiled;
 
     if (pattern == NULL)
         return;
-    const int rc = regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB);
-
-    if (rc != 0)
-        reader_error(r, doc_get(map, "pattern"), path,
+    if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+        diag_add(r->diags, DIAG_ERROR, "catalog.pattern", place, path,
                 "'%s' is not a POSIX extended regular expression", pattern);
     else
         regfree(&compiled);
     if (strstr(pattern, "\\d") != NULL || strstr(pattern, "(?") != NULL)
-        reader_error(r, doc_get(map, "pattern"), path,
+        diag_add(r->diags, DIAG_ERROR, "catalog.pattern", place, path,
                 "'%s' uses what POSIX expressions don't have (\\d, (?...)): write [0-9]", pattern);
 }
 

@@ -48,7 +48,7 @@ size_t reader_choice(const struct reader *r, const struct doc_node *map, const c
         const char *path, const char *const *words, size_t count, size_t otherwise);
 /* Complains about a pattern that regcomp(3) refuses. */
 void reader_check_pattern(
-        const struct reader *r, const struct doc_node *map, const char *path, const char *pattern);
+        const struct reader *r, struct place place, const char *path, const char *pattern);
 /* Complains unless `format` is 1. */
 void reader_check_format(const struct reader *r, const struct doc_node *root);
 

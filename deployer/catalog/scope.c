@@ -348,9 +348,9 @@ static json_t *named_value(struct expansion *x, struct instance *in, const char 
         struct named n = { .in = in, .entry = &map->entries[i], .section = section };
         struct slot *slot = is_local ? &in->locals[i] : &in->provides[i];
         AUTO(free)
-        char *what =
-                slot->state == SLOT_DONE ? NULL
-                                         : xasprintf("services.%s.%s.%s", in->name, section, name);
+        char *what = slot->state == SLOT_DONE
+                             ? NULL
+                             : xasprintf("services.%s.%s.%s", in->name, section, name);
 
         return slot_value(x, slot, what, deps, compute_named, &n);
     }

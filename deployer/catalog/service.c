@@ -32,7 +32,6 @@ static void read_constraints(const struct reader *r, const struct doc_node *map,
     in->pattern = reader_text(r, map, "pattern", at);
     in->has_min = reader_number(r, map, "min", at, &in->min);
     in->has_max = reader_number(r, map, "max", at, &in->max);
-    reader_check_pattern(r, map, at, in->pattern);
     if (in->values != NULL && !json_is_array(in->values)) {
         reader_error(r, doc_get(map, "enum"), at, "'enum' must be a list");
         in->values = NULL;
@@ -271,8 +270,22 @@ struct service *service_parse(struct arena *arena, const struct doc_node *root, 
     read_sections(&r, root, s);
     if (s->main != NULL && service_resource(s, s->main) == NULL)
         reader_error(&r, doc_get(root, "main"), "main", "there is no resource '%s'", s->main);
-    s->document = reader_keep(arena, doc_json(root, "", diags));
     return diags->errors == errors ? s : NULL;
+}
+
+static void check_patterns(const struct reader *r, const struct service_input *inputs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        reader_check_pattern(r, inputs[i].place, inputs[i].name, inputs[i].pattern);
+        check_patterns(r, inputs[i].members, inputs[i].member_count);
+    }
+}
+
+void service_check(struct arena *arena, const struct service *s, struct diag_list *diags)
+{
+    const struct reader r = { .arena = arena, .diags = diags };
+
+    check_patterns(&r, s->inputs, s->input_count);
 }
 
 const struct service_input *service_input(const struct service *s, const char *name)

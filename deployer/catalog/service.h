@@ -74,13 +74,14 @@ struct service {
     size_t resource_count;
     const struct doc_node *locals, *provides, *environment, *checks, *notes; /* maps or NULL */
     const struct doc_node *root;
-    const json_t *document; /* the whole file */
 };
 
 const char *service_input_type_name(enum input_type type);
 /* NULL where it has errors (in `diags`). */
 struct service *service_parse(struct arena *arena, const struct doc_node *root, const char *name,
         const char *file, struct diag_list *diags);
+/* What service_parse leaves out because it takes long: whether the patterns are expressions. */
+void service_check(struct arena *arena, const struct service *s, struct diag_list *diags);
 /* By name; NULL if there is none. */
 const struct service_input *service_input(const struct service *s, const char *name);
 const struct service_need *service_need(const struct service *s, const char *name);
