@@ -15,6 +15,8 @@
 static const struct command *const commands[] = {
     &command_validate,
     &command_config,
+    &command_explain,
+    &command_runbooks,
     &command_version,
 };
 

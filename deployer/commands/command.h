@@ -17,6 +17,8 @@ struct command {
 
 extern const struct command command_config;
 extern const struct command command_validate;
+extern const struct command command_explain;
+extern const struct command command_runbooks;
 extern const struct command command_version;
 
 #endif

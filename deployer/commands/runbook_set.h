@@ -1,0 +1,14 @@
+/*
+ * runbook_set.h - the runbooks that a command works with: the embedded ones and those of --catalog.
+ */
+#ifndef COMMANDS_RUNBOOK_SET_H
+#define COMMANDS_RUNBOOK_SET_H
+
+#include "commands/context.h"
+#include "runbook/runbook.h"
+
+/* ERR_CONFIG when a file has errors (printed with their places). `ret` lives in the context's
+ * arena. */
+MUST_CHECK struct err *runbook_set_load(struct context *c, struct runbooks *ret);
+
+#endif
