@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
     &command_validate,
     &command_config,
     &command_explain,
+    &command_probe,
     &command_runbooks,
     &command_version,
 };

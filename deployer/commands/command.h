@@ -18,6 +18,7 @@ struct command {
 extern const struct command command_config;
 extern const struct command command_validate;
 extern const struct command command_explain;
+extern const struct command command_probe;
 extern const struct command command_runbooks;
 extern const struct command command_version;
 

@@ -335,7 +335,7 @@ void runbook_finish(struct runbooks *set, struct diag_list *diags)
 
         for (size_t k = 0; k < r->explains_count; k++) {
             if (runbook_find(set, r->explains[k]) == NULL)
-                diag_add(diags, DIAG_ERROR, "runbook", r->place, "explains",
+                diag_add(diags, DIAG_WARNING, "runbook", r->place, "explains",
                         "there is no runbook %s", r->explains[k]);
         }
     }

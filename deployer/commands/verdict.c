@@ -1,0 +1,105 @@
+#include "commands/verdict.h"
+
+#include "base/clock.h"
+#include "base/jsonx.h"
+#include "report/junit.h"
+#include "report/verify_text.h"
+
+static void add_findings(const struct runbooks *set, json_t *check)
+{
+    const json_t *evidence = json_object_get(check, "evidence");
+
+    /* What can't be reached from here says nothing about what is wrong there. */
+    if (evidence == NULL || json_is_false(jsonx_at(evidence, "probe.reachable")))
+        return;
+    json_object_set_new(check, "findings",
+            runbook_match(set, evidence, jsonx_text(check, "name"), jsonx_text(check, "service")));
+    const json_t *findings = json_object_get(check, "findings");
+
+    if (text_eq(jsonx_text(check, "status"), "pass") && json_array_size(findings) > 0
+            && !text_eq(jsonx_text(json_array_get(findings, 0), "severity"), "note"))
+        json_object_set_new(check, "status", json_string("warn"));
+}
+
+static json_t *summary_of(const json_t *checks)
+{
+    static const char *const words[] = { "pass", "fail", "warn", "skip" };
+    json_t *summary = jsonx_must(json_object());
+
+    for (size_t w = 0; w < ARRAY_LEN(words); w++) {
+        json_int_t n = 0;
+        size_t i = 0;
+        json_t *c = NULL;
+
+        json_array_foreach ((json_t *)(uintptr_t)checks, i, c) {
+            n += text_eq(jsonx_text(c, "status"), words[w]);
+        }
+        json_object_set_new(summary, words[w], json_integer(n));
+    }
+    return summary;
+}
+
+json_t *verdict_document(
+        const struct runbooks *set, const char *kind, json_t *checks, int64_t duration_ms)
+{
+    json_t *document = jsonx_must(json_object());
+    char now[CLOCK_RFC3339_SIZE];
+    size_t i = 0;
+    json_t *c = NULL;
+
+    json_array_foreach (checks, i, c) {
+        add_findings(set, c);
+    }
+    clock_rfc3339(clock_wall_ms() - duration_ms, now);
+    json_object_set_new(document, "format_version", json_integer(1));
+    json_object_set_new(document, "kind", jsonx_textf("%s", kind));
+    json_object_set_new(document, "deployer", jsonx_textf("%s", DEPLOYER_VERSION));
+    json_object_set_new(document, "started", jsonx_textf("%s", now));
+    json_object_set_new(document, "duration_ms", json_integer(duration_ms));
+    json_object_set_new(document, "summary", summary_of(checks));
+    json_object_set(document, "checks", checks);
+    json_object_set_new(document, "findings", runbook_merge(set, checks));
+    return document;
+}
+
+struct err *verdict_write(struct context *c, const json_t *document)
+{
+    AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
+    AUTO(buf) struct buf junit = BUF_INIT(BUF_TEXT_MAX);
+
+    if (context_wants(c, "text")) {
+        report_verify_text(document, c->has_color, &text);
+        TRY(context_write(c, "text", buf_str(&text)));
+    }
+    if (context_wants(c, "junit")) {
+        report_junit(document, &junit);
+        TRY(context_write(c, "junit", buf_str(&junit)));
+    }
+    return context_write_json(c, document);
+}
+
+static int severity_of(const char *word)
+{
+    static const char *const words[] = { "note", "warning", "error" };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (text_eq(word, words[i]))
+            return (int)i;
+    }
+    return text_eq(word, "warn") ? 1 : -1;
+}
+
+struct err *verdict_status(const json_t *document, const char *fail_on)
+{
+    const int limit = severity_of(fail_on == NULL ? "error" : fail_on);
+    bool is_failed = jsonx_int(json_object_get(document, "summary"), "fail", 0) > 0;
+    size_t i = 0;
+    json_t *f = NULL;
+
+    if (limit < 0)
+        return err_new(ERR_USAGE, 0, "--fail-on '%s' is not one of error, warn, note", fail_on);
+    json_array_foreach (json_object_get(document, "findings"), i, f) {
+        is_failed = is_failed || severity_of(jsonx_text(f, "severity")) >= limit;
+    }
+    return is_failed ? err_new(ERR_FAILED, 0, "%s", "") : NULL;
+}

@@ -1,0 +1,160 @@
+#include "report/junit.h"
+
+#include <string.h>
+
+#include "base/jsonx.h"
+#include "base/text.h"
+
+/* XML 1.0 has no way to write most control characters: they are escaped as text first. */
+static void add_xml(struct buf *out, const char *text)
+{
+    AUTO(buf) struct buf safe = BUF_INIT(BUF_TEXT_MAX);
+
+    text_add_escaped(&safe, str_of(text));
+    for (size_t i = 0; i < safe.len; i++) {
+        switch (safe.p[i]) {
+        case '<':
+            buf_add_text(out, "&lt;");
+            break;
+        case '>':
+            buf_add_text(out, "&gt;");
+            break;
+        case '&':
+            buf_add_text(out, "&amp;");
+            break;
+        case '"':
+            buf_add_text(out, "&quot;");
+            break;
+        default:
+            buf_add_char(out, safe.p[i]);
+        }
+    }
+}
+
+static void add_seconds(struct buf *out, int64_t ms)
+{
+    buf_addf(out, "%lld.%03lld", (long long)(ms / 1000), (long long)(ms % 1000));
+}
+
+static void add_findings(const json_t *check, struct buf *out)
+{
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach (json_object_get(check, "findings"), i, f) {
+        add_xml(out, jsonx_text(f, "runbook"));
+        buf_add_text(out, ": ");
+        add_xml(out, jsonx_text(f, "cause"));
+        buf_add_text(out, "\nfix: ");
+        add_xml(out, jsonx_text(f, "fix"));
+        buf_add_char(out, '\n');
+    }
+}
+
+static void add_case(const json_t *check, struct buf *out)
+{
+    const char *status = jsonx_text(check, "status");
+    const char *reason = jsonx_text(check, "reason");
+    const json_t *first = json_array_get(json_object_get(check, "findings"), 0);
+
+    buf_add_text(out, "    <testcase classname=\"");
+    add_xml(out, jsonx_text(check, "service"));
+    buf_add_text(out, "\" name=\"");
+    add_xml(out, jsonx_text(check, "name"));
+    buf_add_text(out, "\" time=\"");
+    add_seconds(out, jsonx_int(check, "duration_ms", 0));
+    if (text_eq(status, "pass") || text_eq(status, "warn")) {
+        buf_add_text(out, "\"/>\n");
+        return;
+    }
+    buf_add_text(out, "\">\n");
+    if (text_eq(status, "skip")) {
+        buf_add_text(out, "      <skipped message=\"");
+        add_xml(out, reason == NULL ? "skipped" : reason);
+        buf_add_text(out, "\"/>\n");
+    } else {
+        buf_add_text(out, "      <failure type=\"");
+        add_xml(out, first == NULL ? jsonx_text(check, "probe") : jsonx_text(first, "runbook"));
+        buf_add_text(out, "\" message=\"");
+        add_xml(out, reason == NULL ? "failed" : reason);
+        buf_add_text(out, "\">");
+        add_findings(check, out);
+        buf_add_text(out, "</failure>\n");
+    }
+    buf_add_text(out, "    </testcase>\n");
+}
+
+struct counts {
+    long long tests;
+    long long failures;
+    long long skipped;
+    int64_t ms;
+};
+
+static bool is_in(const json_t *check, const char *service)
+{
+    return service == NULL || text_eq(jsonx_text(check, "service"), service);
+}
+
+static struct counts count(const json_t *checks, const char *service)
+{
+    struct counts n = { 0 };
+    size_t i = 0;
+    json_t *c = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)checks, i, c) {
+        if (!is_in(c, service))
+            continue;
+        n.tests++;
+        n.failures += text_eq(jsonx_text(c, "status"), "fail");
+        n.skipped += text_eq(jsonx_text(c, "status"), "skip");
+        n.ms += jsonx_int(c, "duration_ms", 0);
+    }
+    return n;
+}
+
+static void add_suite(const json_t *checks, const char *service, struct buf *out)
+{
+    const struct counts n = count(checks, service);
+    size_t i = 0;
+    json_t *c = NULL;
+
+    buf_add_text(out, "  <testsuite name=\"");
+    add_xml(out, service);
+    buf_addf(out, "\" tests=\"%lld\" failures=\"%lld\" errors=\"0\" skipped=\"%lld\" time=\"",
+            n.tests, n.failures, n.skipped);
+    add_seconds(out, n.ms);
+    buf_add_text(out, "\">\n");
+    json_array_foreach ((json_t *)(uintptr_t)checks, i, c) {
+        if (is_in(c, service))
+            add_case(c, out);
+    }
+    buf_add_text(out, "  </testsuite>\n");
+}
+
+static bool is_first_of_service(const json_t *checks, size_t at)
+{
+    const char *service = jsonx_text(json_array_get(checks, at), "service");
+
+    for (size_t i = 0; i < at; i++) {
+        if (text_eq(jsonx_text(json_array_get(checks, i), "service"), service))
+            return false;
+    }
+    return true;
+}
+
+void report_junit(const json_t *document, struct buf *out)
+{
+    const json_t *checks = json_object_get(document, "checks");
+    const struct counts n = count(checks, NULL);
+
+    buf_add_text(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"deployer\"");
+    buf_addf(out, " tests=\"%lld\" failures=\"%lld\" errors=\"0\" time=\"", n.tests, n.failures);
+    add_seconds(out, jsonx_int(document, "duration_ms", 0));
+    buf_add_text(out, "\">\n");
+    for (size_t i = 0; i < json_array_size(checks); i++) {
+        if (is_first_of_service(checks, i))
+            add_suite(checks, jsonx_text(json_array_get(checks, i), "service"), out);
+    }
+    buf_add_text(out, "</testsuites>\n");
+}
