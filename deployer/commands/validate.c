@@ -48,7 +48,29 @@ static struct err *write_text(struct context *c)
     return context_write(c, "text", buf_str(&out));
 }
 
-static struct err *write_json(struct context *c)
+/* What would be sent for each resource, as far as it is known without a network: never a secret. */
+static json_t *documents_json(const struct model *m)
+{
+    json_t *out = jsonx_must(json_array());
+
+    for (size_t i = 0; i < m->resource_count; i++) {
+        const struct resource *r = &m->resources[i];
+
+        if (r->existing != NULL)
+            continue;
+        json_t *body = r->body == NULL ? jsonx_must(json_object()) : jsonx_copy(r->body);
+
+        if (r->location != NULL)
+            json_object_set(body, "location", r->location);
+        json_array_append_new(
+                out, jsonx_must(json_pack("{s:s, s:s, s:s, s:s, s:O, s:o}", "address", r->address,
+                             "kind", r->kind->name, "type", r->kind->type, "api_version",
+                             r->kind->api_version, "name", r->arm_name, "body", body)));
+    }
+    return out;
+}
+
+static struct err *write_json(struct context *c, bool with_documents)
 {
     const struct stack *s = c->stack;
     const struct model *m = c->model;
@@ -66,6 +88,8 @@ static struct err *write_json(struct context *c)
         json_object_set_new(out, "resources", json_integer((json_int_t)m->resource_count));
         json_object_set_new(out, "checks", json_integer((json_int_t)m->check_count));
         json_object_set_new(out, "secrets", json_integer((json_int_t)m->secret_count));
+        if (with_documents)
+            json_object_set_new(out, "documents", documents_json(m));
     }
     return context_write_json(c, out);
 }
@@ -73,13 +97,19 @@ static struct err *write_json(struct context *c)
 static struct err *run(int argc, char **argv)
 {
     AUTO(context) struct context c = { 0 };
+    bool with_documents = false;
+    const struct context_option options[] = { { .name = "documents", .flag = &with_documents } };
 
     TRY(context_parse(&c, argc, argv,
-            &(struct context_spec){ .args_min = 1, .args_max = 1, .formats = "text json" }));
+            &(struct context_spec){ .options = options,
+                    .option_count = ARRAY_LEN(options),
+                    .args_min = 1,
+                    .args_max = 1,
+                    .formats = "text json" }));
     AUTO(err) struct err *invalid = context_load_model(&c, c.args[0]);
 
     if (context_wants(&c, "json"))
-        TRY(write_json(&c));
+        TRY(write_json(&c, with_documents));
     if (invalid == NULL && context_wants(&c, "text"))
         TRY(write_text(&c));
     return TAKE(invalid);
@@ -90,7 +120,8 @@ const struct command command_validate = {
     .summary = "check the stack file and what it makes, without a network",
     .usage = "Usage: deployer validate STACK [options]\n\n"
              "Checks the file, its environment (-e) and what the catalog makes of it, and says\n"
-             "everything that is wrong with line and column. Exit status 65 when something is.\n"
+             "everything that is wrong with line and column. Exit status 65 when something is.\n\n"
+             "      --documents          with -o json: what would be sent for each resource\n\n"
              "Formats: text (default), json.\n" CONTEXT_USAGE,
     .run = run,
 };

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -143,35 +144,92 @@ def problems(folder, resource):
     return walker.errors
 
 
-def expanded(stack, environment):
-    """The resources of an example, as `deployer config -o json` shows them."""
-    folder = os.path.dirname(stack)
+# Everything that the services can be asked for beyond what the examples ask for.
+WIDE = """
+deployer: 1
+stack: wide
+location: westeurope
+azure: {subscription: 00000000-0000-0000-0000-000000000000, resource_group: rg-wide}
+registry:
+  server: mirror.azurecr.io
+  identity: /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/r/providers/Microsoft.ManagedIdentity/userAssignedIdentities/pull
+network: {address_space: 10.9.0.0/24, nat_gateway: true, dns_servers: [10.9.0.4], private_dns: %(private_dns)s}
+services:
+  observability:
+    use: observability
+    with: {retention_days: 60, daily_quota_gb: 5, alerts: true, diagnostics: true, emails: [a@example.com], webhook: "${secret.WEBHOOK}"}
+  containers:
+    use: containers
+    with: {zone_redundant: true, workload_profiles: [{name: big, workloadProfileType: D4, minimumCount: 1, maximumCount: 2}]}
+  postgres:
+    use: postgres
+    with:
+      version: 17
+      high_availability: SameZone
+      geo_backup: true
+      parameters: {work_mem: "8192", log_min_duration_statement: "1000"}
+      public_access: true
+      firewall: {office: 192.0.2.1, range: 192.0.2.4-192.0.2.9}
+      connection_limit: 10
+      databases: [langfuse, other]
+  redis: {use: redis, with: {clustering: %(clustering)s, sku: Balanced_B10, persistence: true, zones: ["1", "2"]}}
+  clickhouse: {use: clickhouse, with: {workload_profile: big, cpu: 4, memory: 16Gi, storage_gb: 256}}
+  blob:
+    use: blob
+    with: {containers: [langfuse, media-files], keep_deleted_days: 7, versioning: true, cors_origins: ["https://langfuse.example.com"]}
+  langfuse:
+    use: langfuse
+    with:
+      version: 4
+      hostname: langfuse.example.com
+      web_min_replicas: 3
+      disable_signup: true
+      init: {org_id: o, org_name: Org, project_id: p, public_key: pk-lf-1, user_email: a@example.com}
+      environment: {LANGFUSE_INGESTION_QUEUE_DELAY_MS: 0}
+  gateway:
+    use: gateway
+    with: {zones: ["1"], dns_label: wide-example, %(certificate)s}
+"""
+PFX = "pfx: \"${secret.PFX}\", pfx_password: \"${secret.PFX_PASSWORD}\""
+VAULT = (
+    "certificate: https://kv.vault.azure.net/certificates/wide, "
+    "vault: /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/r/providers/Microsoft.KeyVault/vaults/kv, "
+    "waf_policy: /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/r/providers/"
+    "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies/waf"
+)
+WIDE_SECRETS = {
+    "WEBHOOK": "https://example.com/hook", "PFX": "AAAA", "PFX_PASSWORD": "example",
+    "LANGFUSE_INIT_PROJECT_SECRET_KEY": "sk-lf-1", "LANGFUSE_INIT_USER_PASSWORD": "example-password",
+}
+
+
+def expanded(stack, environment, extra=None):
+    """The resources of a stack, as `deployer validate --documents` shows them."""
     env = dict(os.environ)
-    with open(os.path.join(folder, ".env.example"), encoding="utf-8") as file:
+    env.update(extra or {})
+    example = os.path.join(TOP, "examples", "langfuse", ".env.example")
+    with open(example, encoding="utf-8") as file:
         for line in file:
             if re.match(r"[A-Z_]+=", line):
                 name, value = line.rstrip("\n").split("=", 1)
                 env[name] = value
-    command = [DEPLOYER, "config", stack, "-o", "json"]
+    command = [DEPLOYER, "validate", stack, "--documents", "-o", "json"]
     if environment:
         command += ["-e", environment]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, check=False)
     if run.returncode != 0:
         raise AssertionError("%s: exit status %d\n%s" % (" ".join(command), run.returncode, run.stderr))
-    return json.loads(run.stdout)["resources"]
+    return json.loads(run.stdout)["documents"]
 
 
 class Schemas(unittest.TestCase):
-    def check(self, stack, environment):
+    def check(self, stack, environment, extra=None):
         folder = schema_folder()
         if folder is None:
             self.skipTest("missing: ../shared/arm/schemas beside the project, nothing to judge by")
-        usage = subprocess.run([DEPLOYER, "--help"], capture_output=True, text=True, timeout=60, check=False)
-        if not re.search(r"^ +config ", usage.stdout, re.MULTILINE):
-            self.skipTest("missing: the command `deployer config`")
         wrong = []
         without = []
-        resources = expanded(stack, environment)
+        resources = expanded(stack, environment, extra)
         self.assertGreater(len(resources), 5)
         for resource in resources:
             found = problems(folder, resource)
@@ -187,6 +245,18 @@ class Schemas(unittest.TestCase):
 
     def test_langfuse_prod(self):
         self.check(os.path.join(TOP, "examples", "langfuse", "stack.yaml"), "prod")
+
+    def test_every_option(self):
+        rows = [
+            {"clustering": "OSSCluster", "private_dns": "own", "certificate": PFX},
+            {"clustering": "EnterpriseCluster", "private_dns": "policy", "certificate": VAULT},
+        ]
+        for row in rows:
+            with self.subTest(**row), tempfile.TemporaryDirectory() as folder:
+                stack = os.path.join(folder, "stack.yaml")
+                with open(stack, "w", encoding="utf-8") as file:
+                    file.write(WIDE % row)
+                self.check(stack, None, WIDE_SECRETS)
 
     def test_the_walker_sees_what_is_wrong(self):
         schema = {
