@@ -233,7 +233,7 @@ struct model *catalog_expand(const struct catalog *c, const struct stack *s,
     };
 
     x.by_name.arena = x.secrets.arena = x.missing.arena = arena;
-    x.names.arena = x.patterns.arena = arena;
+    x.names.arena = x.patterns.arena = x.trees.arena = arena;
     set_head(&x);
     needs_bind(&x);
     if (diags->errors == errors || x.instance_count > 0)

@@ -102,6 +102,7 @@ struct expansion {
     struct index missing;  /* struct missing */
     struct index names;    /* ids so far, for duplicates */
     struct index patterns; /* compiled regex_t */
+    struct index trees;    /* parsed texts by the address of their node */
     struct missing **missing_items;
     size_t missing_count, missing_capacity;
     struct slot location, subscription, tenant, group, existing_group, tags, registry;
@@ -116,10 +117,10 @@ struct scope {
     struct instance *in; /* NULL: the stack file */
     const json_t *each_key, *each_value;
     const json_t *item_key, *item_value;
-    struct deps *deps; /* receives what is referred to; may be NULL */
-    struct place place;
-    const char *path;
-    bool drops_null; /* bodies: null members and elements are left out */
+    struct deps *deps;         /* receives what is referred to; may be NULL */
+    struct place place;        /* of the value that is computed */
+    const struct trail *trail; /* its path, see value_path */
+    bool drops_null;           /* bodies: null members and elements are left out */
 };
 
 /* --- values of the files (value.c) --- */
@@ -130,6 +131,8 @@ json_t *value_of(struct scope *s, const struct doc_node *node, const char *path)
 bool value_bool(struct scope *s, const struct doc_node *node, const char *path, bool otherwise);
 /* The text; NULL for null, poison or a complaint. What is left over is a complaint. */
 const char *value_text(struct scope *s, const struct doc_node *node, const char *path);
+/* The path of the value that is being computed. */
+void value_path(const struct scope *s, struct buf *ret);
 /* A complaint about `node`. */
 void value_error(struct scope *s, const struct doc_node *node, const char *path, const char *fmt,
         ...) PRINTF_LIKE(4, 5);
@@ -153,6 +156,8 @@ struct err *scope_lookup(
 struct err *scope_call(
         void *arg, const char *name, json_t *const *args, size_t count, json_t **ret);
 struct err *scope_absent(void *arg, const char *what);
+/* Remembers that "env.X" or "secret.X" is used at the scope's place but not set. */
+void scope_missing(struct scope *s, const char *what, const char *path);
 /* ERR_CONFIG "there is no WHAT 'name' (did you mean ...?)". */
 struct err *scope_no_such(
         const char *what, const char *name, const char *const *words, size_t count);

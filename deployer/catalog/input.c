@@ -13,6 +13,7 @@
 #include "base/jsonx.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "catalog/pattern.h"
 
 /* An input (or a part of one) that is being checked. */
 struct checked {
@@ -39,7 +40,11 @@ static void release_regex(void *compiled)
 
 bool pattern_matches(struct expansion *x, const char *pattern, const char *text)
 {
+    const enum pattern_answer quick = pattern_match(pattern, text);
     regex_t *compiled = index_get(&x->patterns, pattern);
+
+    if (quick != PATTERN_UNKNOWN)
+        return quick == PATTERN_YES;
 
     if (compiled == NULL) {
         compiled = arena_alloc(x->arena, sizeof(*compiled));
@@ -394,13 +399,13 @@ static json_t *env_value(struct expansion *x, const struct wanted *w, const stru
 
     if (w->spec->is_secret) {
         json_auto_t *value = scope_secret(x, name);
-        struct scope s = { .x = x, .place = c->place, .path = c->path };
+        struct scope s = { .x = x, .place = c->place };
 
         if (eval_mark(value) != EVAL_ABSENT)
             return TAKE(value);
         if (!w->spec->is_required)
             return NULL;
-        err_ignore(scope_absent(&s, jsonx_text(value, "$absent")), "a secret's absence is kept");
+        scope_missing(&s, jsonx_text(value, "$absent"), c->path);
         return eval_poison();
     }
     const char *text = stack_env(x->stack, name);

@@ -256,13 +256,17 @@ static void check_unknown_needs(struct expansion *x, const struct instance *in)
     }
 }
 
-static void bind_needs(struct expansion *x, struct instance *in)
+/*
+ * Needs that must be filled come first: the services that they add may fill optional ones.
+ */
+static void bind_needs(struct expansion *x, struct instance *in, bool is_optional)
 {
-    check_unknown_needs(x, in);
     for (size_t i = 0; i < in->spec->need_count; i++) {
         const struct service_need *need = &in->spec->needs[i];
         const struct stack_need *asked = asked_for(in, need->name);
 
+        if ((need->is_optional && !need->is_implied && asked == NULL) != is_optional)
+            continue;
         in->bound[i] = asked != NULL ? bind_asked(x, in, need, asked) : bind_found(x, in, need);
     }
 }
@@ -310,8 +314,12 @@ void needs_bind(struct expansion *x)
 {
     add_always(x);
     add_named_services(x);
-    for (size_t i = 0; i < x->instance_count; i++) /* grows while implied ones are added */
-        bind_needs(x, x->instances[i]);
+    for (size_t i = 0; i < x->instance_count; i++) { /* grows while implied ones are added */
+        check_unknown_needs(x, x->instances[i]);
+        bind_needs(x, x->instances[i], false);
+    }
+    for (size_t i = 0; i < x->instance_count; i++)
+        bind_needs(x, x->instances[i], true);
     AUTO(free) struct instance **path = xcalloc(x->instance_count + 1, sizeof(*path));
 
     for (size_t i = 0; i < x->instance_count; i++) {

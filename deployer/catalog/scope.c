@@ -77,7 +77,7 @@ static json_t *env_value(const struct expansion *x, const char *name)
 }
 
 /* Used but not set: collected, so that all of them are told at once. */
-static void add_missing(struct scope *s, const char *what)
+void scope_missing(struct scope *s, const char *what, const char *path)
 {
     struct expansion *x = s->x;
     struct missing *m = index_get(&x->missing, what);
@@ -85,7 +85,7 @@ static void add_missing(struct scope *s, const char *what)
     if (m == NULL) {
         m = arena_alloc(x->arena, sizeof(*m));
         m->what = arena_text(x->arena, what);
-        m->path = arena_text(x->arena, s->path);
+        m->path = arena_text(x->arena, path);
         index_put(&x->missing, m->what, m);
         x->missing_items = arena_grow(x->arena, x->missing_items, x->missing_count,
                 &x->missing_capacity, sizeof(struct missing *));
@@ -98,9 +98,11 @@ static void add_missing(struct scope *s, const char *what)
 struct err *scope_absent(void *arg, const char *what)
 {
     struct scope *s = arg;
+    AUTO(buf) struct buf path = BUF_INIT(BUF_TEXT_MAX);
 
     if (strncmp(what, "env.", 4) == 0 || strncmp(what, "secret.", 7) == 0) {
-        add_missing(s, what);
+        value_path(s, &path);
+        scope_missing(s, what, buf_text(&path));
         return NULL;
     }
     struct err *e = err_new(ERR_CONFIG, 0, "%s is not there", what);

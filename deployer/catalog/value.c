@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,37 @@
 #include "base/jsonx.h"
 #include "base/text.h"
 #include "catalog/reader.h"
+
+/* The way to a node, written out only where something is wrong. */
+struct trail {
+    const struct trail *up;
+    const char *text; /* of the first and of members; NULL: an element */
+    size_t index;
+};
+
+static void print_trail(struct buf *out, const struct trail *t)
+{
+    if (t->up != NULL)
+        print_trail(out, t->up);
+    if (t->text == NULL)
+        buf_addf(out, "[%zu]", t->index);
+    else
+        buf_addf(out, "%s%s", out->len == 0 ? "" : ".", t->text);
+}
+
+static char *trail_text(const struct trail *t)
+{
+    AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
+
+    print_trail(&text, t);
+    return buf_take(&text);
+}
+
+void value_path(const struct scope *s, struct buf *ret)
+{
+    if (s->trail != NULL)
+        print_trail(ret, s->trail);
+}
 
 /* The place of a byte within a scalar, exact where the text stands on one line. */
 static struct place place_in(const struct doc_node *node, size_t offset)
@@ -55,30 +87,68 @@ void value_not_known(
                 left == NULL ? "it" : left);
 }
 
-static json_t *scalar_value(struct scope *s, const struct doc_node *node, const char *path)
+/* The parsed text of a node; each is parsed once, however often `each` comes by. */
+static struct err *tree_of(struct expansion *x, const struct doc_node *node, struct str text,
+        struct expr_node **ret, size_t *ret_offset)
+{
+    char key[32];
+
+    snprintf(key, sizeof(key), "%p", (const void *)node);
+    *ret = index_get(&x->trees, key);
+    if (*ret != NULL)
+        return NULL;
+    TRY(expr_parse_template(x->arena, text, ret, ret_offset));
+    index_put(&x->trees, arena_text(x->arena, key), *ret);
+    return NULL;
+}
+
+/* A scalar without ${...}; a complaint about it gets its path here. */
+static json_t *plain_value(struct scope *s, const struct doc_node *node, const struct trail *trail)
+{
+    struct diag_list *diags = s->x->diags;
+    const size_t before = diags->count;
+    json_t *value = doc_json(node, "", diags);
+
+    if (diags->count > before) {
+        AUTO(free) char *path = trail_text(trail);
+
+        diags->items[before].path = arena_text(diags->arena, path);
+    }
+    return value;
+}
+
+static struct err *evaluate(struct scope *s, const struct doc_node *node, const struct trail *trail,
+        struct eval *ev, json_t **ret)
+{
+    const struct place place = s->place;
+    const struct trail *before = s->trail;
+    struct expr_node *n = NULL;
+
+    TRY(tree_of(s->x, node, ev->text, &n, &ev->offset));
+    s->place = node->place;
+    s->trail = trail;
+    struct err *e = eval_value(ev, n, ret);
+
+    s->place = place;
+    s->trail = before;
+    return e;
+}
+
+static json_t *scalar_value(struct scope *s, const struct doc_node *node, const struct trail *trail)
 {
     const struct str text = { .p = node->text, .len = node->text_len };
-
-    if (!expr_is_template(text))
-        return doc_json(node, path, s->x->diags);
-    AUTO(arena) struct arena *arena = arena_new();
-    struct expr_node *n = NULL;
     struct eval ev = {
         .arg = s, .lookup = scope_lookup, .call = scope_call, .absent = scope_absent, .text = text
     };
     json_t *value = NULL;
-    const struct place before = s->place;
-    const char *path_before = s->path;
-    AUTO(err) struct err *e = expr_parse_template(arena, text, &n, &ev.offset);
 
-    s->place = node->place;
-    s->path = path;
-    if (e == NULL)
-        e = eval_value(&ev, n, &value);
-    s->place = before;
-    s->path = path_before;
+    if (!expr_is_template(text))
+        return plain_value(s, node, trail);
+    AUTO(err) struct err *e = evaluate(s, node, trail, &ev, &value);
+
     if (e == NULL)
         return value;
+    AUTO(free) char *path = trail_text(trail);
     struct diag *d = complain(s, place_in(node, ev.offset), path, err_text(e));
 
     if (err_hint(e)[0] != '\0')
@@ -87,72 +157,112 @@ static json_t *scalar_value(struct scope *s, const struct doc_node *node, const 
 }
 
 /* NULL: $if says that it is left out. */
-static json_t *any_value(struct scope *s, const struct doc_node *node, const char *path);
+static json_t *any_value(struct scope *s, const struct doc_node *node, const struct trail *trail);
 
-static bool is_wanted(struct scope *s, const struct doc_node *map, const char *path)
+static json_t *member_value(
+        struct scope *s, const struct doc_node *map, const char *key, const struct trail *trail)
+{
+    const struct trail sub = { .up = trail, .text = key };
+    json_t *value = any_value(s, doc_get(map, key), &sub);
+
+    return value == NULL ? json_null() : value;
+}
+
+static void complain_at(struct scope *s, const struct doc_node *node, const struct trail *trail,
+        const char *fmt, ...) PRINTF_LIKE(4, 5);
+static void complain_at(struct scope *s, const struct doc_node *node, const struct trail *trail,
+        const char *fmt, ...)
+{
+    AUTO(free) char *path = trail_text(trail);
+    char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0)
+        die_oom();
+    va_end(ap);
+    complain(s, node->place, path, text);
+    free(text);
+}
+
+static bool is_wanted(struct scope *s, const struct doc_node *map, const struct trail *trail)
 {
     const struct doc_node *condition = doc_get(map, "$if");
 
-    return condition == NULL || value_bool(s, condition, path, false);
+    if (condition == NULL)
+        return true;
+    AUTO(free) char *path = trail_text(trail);
+
+    return value_bool(s, condition, path, false);
 }
 
-static void lay_over(struct scope *s, const struct doc_node *node, const char *path, json_t *map,
-        const json_t *more)
+static void lay_over(struct scope *s, const struct doc_node *node, const struct trail *trail,
+        json_t *map, const json_t *more)
 {
+    AUTO(free) char *path = NULL;
+
     if (json_is_null(more) || eval_mark(more) == EVAL_POISON)
         return;
-    if (eval_mark(more) == EVAL_LEFT)
+    if (eval_mark(more) == EVAL_LEFT) {
+        path = trail_text(trail);
         value_not_known(s, node, path, more);
-    else if (json_is_object(more))
+    } else if (json_is_object(more)) {
         json_object_update(map, (json_t *)(uintptr_t)more);
-    else
-        value_error(s, node, path, "$merge wants a map, got a %s", jsonx_type_name(more));
+    } else {
+        complain_at(s, node, trail, "$merge wants a map, got a %s", jsonx_type_name(more));
+    }
 }
 
-static void merge_into(struct scope *s, const struct doc_node *map, const char *path, json_t *into)
+static void merge_into(
+        struct scope *s, const struct doc_node *map, const struct trail *trail, json_t *into)
 {
     const struct doc_node *node = doc_get(map, "$merge");
 
     if (node == NULL)
         return;
-    json_auto_t *value = value_of(s, node, path);
+    json_auto_t *value = member_value(s, map, "$merge", trail);
 
     if (!json_is_array(value)) {
-        lay_over(s, node, path, into, value);
+        lay_over(s, node, trail, into, value);
         return;
     }
     for (size_t i = 0; i < json_array_size(value); i++)
-        lay_over(s, node, path, into, json_array_get(value, i));
+        lay_over(s, node, trail, into, json_array_get(value, i));
 }
 
-static json_t *map_value(struct scope *s, const struct doc_node *node, const char *path)
+static bool is_special(const char *key)
+{
+    return text_eq(key, "$if") || text_eq(key, "$merge") || text_eq(key, "$each");
+}
+
+static json_t *map_value(struct scope *s, const struct doc_node *node, const struct trail *trail)
 {
     const struct doc_node *instead = doc_get(node, "$value");
 
-    if (!is_wanted(s, node, path))
+    if (!is_wanted(s, node, trail))
         return NULL;
     if (instead != NULL)
-        return any_value(s, instead, path);
+        return any_value(s, instead, trail);
     json_t *map = jsonx_must(json_object());
 
     for (size_t i = 0; i < node->count; i++) {
         const struct doc_entry *e = &node->entries[i];
-        AUTO(free) char *sub = xasprintf("%s.%s", path, e->key);
+        const struct trail sub = { .up = trail, .text = e->key };
 
         if (e->key[0] == '$') {
-            if (!text_eq(e->key, "$if") && !text_eq(e->key, "$merge") && !text_eq(e->key, "$each"))
-                value_error(
-                        s, e->value, path, "'%s' is not one of $if, $each, $merge, $value", e->key);
+            if (!is_special(e->key))
+                complain_at(s, e->value, trail, "'%s' is not one of $if, $each, $merge, $value",
+                        e->key);
             continue;
         }
-        json_t *value = any_value(s, e->value, sub);
+        json_t *value = any_value(s, e->value, &sub);
 
         if (value != NULL && !(s->drops_null && json_is_null(value)))
             json_object_set_new(map, e->key, value);
         else
             json_decref(value);
     }
-    merge_into(s, node, path, map);
+    merge_into(s, node, trail, map);
     return map;
 }
 
@@ -164,71 +274,80 @@ static void append(const struct scope *s, json_t *list, json_t *value)
         json_decref(value);
 }
 
-/* An element with $each: once for each element or entry of what it names. */
-static void repeat(struct scope *s, const struct doc_node *node, const char *path, json_t *list)
+/* An element with $each, once for each element or entry of `over`. */
+static void repeat_over(struct scope *s, const struct doc_node *node, const struct trail *trail,
+        json_t *over, json_t *list)
 {
-    json_auto_t *over = value_of(s, doc_get(node, "$each"), path);
     struct scope inner = *s;
     const char *key = NULL;
     json_t *member = NULL;
     size_t i = 0;
 
-    if (json_is_null(over) || eval_mark(over) == EVAL_POISON)
-        return;
-    if (eval_mark(over) == EVAL_LEFT) {
-        value_not_known(s, node, path, over);
-        return;
-    }
-    if (!json_is_array(over) && !json_is_object(over)) {
-        value_error(s, node, path, "$each wants a list or a map, got a %s", jsonx_type_name(over));
-        return;
-    }
     json_array_foreach (over, i, member) {
         json_auto_t *position = json_integer((json_int_t)i);
 
         inner.item_key = position;
         inner.item_value = member;
-        append(s, list, any_value(&inner, node, path));
+        append(s, list, any_value(&inner, node, trail));
     }
     json_object_foreach (over, key, member) {
         json_auto_t *name = jsonx_must(json_string(key));
 
         inner.item_key = name;
         inner.item_value = member;
-        append(s, list, any_value(&inner, node, path));
+        append(s, list, any_value(&inner, node, trail));
     }
 }
 
-static json_t *list_value(struct scope *s, const struct doc_node *node, const char *path)
+static void repeat(
+        struct scope *s, const struct doc_node *node, const struct trail *trail, json_t *list)
+{
+    json_auto_t *over = member_value(s, node, "$each", trail);
+    AUTO(free) char *path = NULL;
+
+    if (json_is_null(over) || eval_mark(over) == EVAL_POISON)
+        return;
+    if (eval_mark(over) == EVAL_LEFT) {
+        path = trail_text(trail);
+        value_not_known(s, node, path, over);
+    } else if (!json_is_array(over) && !json_is_object(over)) {
+        complain_at(s, node, trail, "$each wants a list or a map, got a %s", jsonx_type_name(over));
+    } else {
+        repeat_over(s, node, trail, over, list);
+    }
+}
+
+static json_t *list_value(struct scope *s, const struct doc_node *node, const struct trail *trail)
 {
     json_t *list = jsonx_must(json_array());
 
     for (size_t i = 0; i < node->count; i++) {
         const struct doc_node *item = node->items[i];
-        AUTO(free) char *sub = xasprintf("%s[%zu]", path, i);
+        const struct trail sub = { .up = trail, .index = i };
 
         if (doc_get(item, "$each") != NULL)
-            repeat(s, item, sub, list);
+            repeat(s, item, &sub, list);
         else
-            append(s, list, any_value(s, item, sub));
+            append(s, list, any_value(s, item, &sub));
     }
     return list;
 }
 
-static json_t *any_value(struct scope *s, const struct doc_node *node, const char *path)
+static json_t *any_value(struct scope *s, const struct doc_node *node, const struct trail *trail)
 {
     if (node == NULL)
         return json_null();
     if (node->kind == DOC_MAP)
-        return map_value(s, node, path);
+        return map_value(s, node, trail);
     if (node->kind == DOC_LIST)
-        return list_value(s, node, path);
-    return scalar_value(s, node, path);
+        return list_value(s, node, trail);
+    return scalar_value(s, node, trail);
 }
 
 json_t *value_of(struct scope *s, const struct doc_node *node, const char *path)
 {
-    json_t *value = any_value(s, node, path);
+    const struct trail trail = { .text = path };
+    json_t *value = any_value(s, node, &trail);
 
     return value == NULL ? json_null() : value;
 }
