@@ -15,6 +15,7 @@
 static const struct command *const commands[] = {
     &command_validate,
     &command_config,
+    &command_diff,
     &command_explain,
     &command_probe,
     &command_runbooks,
