@@ -13,6 +13,7 @@
 
 /* In the order of `deployer --help`. */
 static const struct command *const commands[] = {
+    &command_init,
     &command_validate,
     &command_config,
     &command_diff,

@@ -1,16 +1,13 @@
 #include "base/doc.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <stdint.h>
 
 #include <yaml.h>
 
 #include "base/alloc.h"
 #include "base/doc_syntax.h"
 #include "base/file.h"
-#include "base/jsonx.h"
 #include "base/num.h"
-#include "base/text.h"
 
 struct reader {
     yaml_parser_t parser;
@@ -339,156 +336,4 @@ void doc_remove(struct doc_node *map, const char *key)
 
     memmove(e, e + 1, (map->count - at - 1) * sizeof(*e));
     map->count--;
-}
-
-static bool is_digits(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return false;
-    }
-    return s.len > 0;
-}
-
-/* 12:30, 1:02:03 */
-static bool is_base_60(struct str s)
-{
-    size_t parts = 0;
-
-    for (struct str rest = s; rest.p != NULL; parts++) {
-        if (!is_digits(str_cut(&rest, ':')))
-            return false;
-    }
-    return parts > 1;
-}
-
-/* 0x1f, 0o17, 0b1 */
-static bool is_other_base(struct str s)
-{
-    return s.len > 2 && s.p[0] == '0' && strchr("xob", s.p[1]) != NULL
-           && strspn(s.p + 2, "0123456789abcdefABCDEF") == s.len - 2;
-}
-
-/* 1_000 */
-static bool has_separators(struct str s)
-{
-    return s.len > 1 && s.p[0] >= '0' && s.p[0] <= '9' && memchr(s.p, '_', s.len) != NULL
-           && strspn(s.p, "0123456789_.") == s.len;
-}
-
-/* .5, 5., .inf, .nan: numbers of YAML that JSON does not have. */
-static bool is_yaml_only_number(struct str s)
-{
-    const struct str fraction = str_slice(s, 1, s.len);
-
-    return str_eq_ci(s, STR(".inf")) || str_eq_ci(s, STR(".nan"))
-           || (s.len > 1 && s.p[0] == '.' && is_digits(fraction))
-           || (s.len > 1 && s.p[s.len - 1] == '.' && is_digits(str_slice(s, 0, s.len - 1)));
-}
-
-/* Words that YAML 1.1 and 1.2 read differently: whoever writes one means one or the other. */
-static const char *ambiguity(struct str s)
-{
-    static const char *const words[] = { "y", "n", "yes", "no", "on", "off" };
-    const bool is_signed = s.len > 1 && (s.p[0] == '-' || s.p[0] == '+');
-    const struct str number = is_signed ? str_slice(s, 1, s.len) : s;
-    int64_t whole = 0;
-
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (str_eq_ci(s, str_of(words[i])))
-            return "is true or false in YAML 1.1 and text in YAML 1.2: write true, false or quote "
-                   "it";
-    }
-    if (number.len > 1 && number.p[0] == '0' && is_digits(number))
-        return "has a leading zero: quote it, or write the number without";
-    if (is_base_60(number))
-        return "is a base-60 number in YAML 1.1: quote it";
-    if (is_other_base(number))
-        return "is a number in another base: quote it, or write it in decimal";
-    if (has_separators(number))
-        return "is a number in YAML 1.1: quote it, or write it without '_'";
-    if (is_yaml_only_number(number))
-        return "is a number that JSON can't write: quote it, or write it as 0.5 or 5.0";
-    if (is_signed && s.p[0] == '+' && is_digits(number))
-        return "is a number: quote it, or write it without '+'";
-    if (!is_digits(number))
-        return NULL;
-    struct err *e = num_parse_i64(s, INT64_MIN, INT64_MAX, &whole);
-    const bool is_too_large = e != NULL;
-
-    err_ignore(e, "what it means for the file is said here");
-    return is_too_large ? "is too large for a number: quote it" : NULL;
-}
-
-static json_t *typed_scalar(const struct doc_node *n)
-{
-    const struct str s = { .p = n->text, .len = n->text_len };
-    int64_t whole = 0;
-    double real = 0;
-
-    if (doc_is_null(n))
-        return json_null();
-    if (str_eq(s, STR("true")) || str_eq(s, STR("True")) || str_eq(s, STR("TRUE")))
-        return json_true();
-    if (str_eq(s, STR("false")) || str_eq(s, STR("False")) || str_eq(s, STR("FALSE")))
-        return json_false();
-    /* Most scalars are words: no number and no error about it is made of them. */
-    if (s.len == 0 || strchr("-0123456789", s.p[0]) == NULL)
-        return NULL;
-    struct err *e = num_parse_i64(s, INT64_MIN, INT64_MAX, &whole);
-
-    if (e == NULL)
-        return json_integer((json_int_t)whole);
-    err_free(e);
-    e = num_parse_double(s, -1e300, 1e300, &real);
-    if (e == NULL)
-        return json_real(real);
-    err_free(e);
-    return NULL;
-}
-
-static json_t *scalar_json(const struct doc_node *n, const char *path, struct diag_list *diags)
-{
-    const struct str s = { .p = n->text, .len = n->text_len };
-
-    if (n->is_plain) {
-        const char *why = ambiguity(s);
-
-        if (why != NULL)
-            diag_add(diags, DIAG_ERROR, "yaml.ambiguous", n->place, path, "'%s' %s", n->text, why);
-        json_t *typed = why == NULL ? typed_scalar(n) : NULL;
-
-        if (typed != NULL)
-            return typed;
-    }
-    if (!text_is_utf8(s))
-        diag_add(diags, DIAG_ERROR, "yaml.utf8", n->place, path, "is not UTF-8");
-    return text_json(s);
-}
-
-json_t *doc_json(const struct doc_node *node, const char *path, struct diag_list *diags)
-{
-    if (node == NULL)
-        return json_null();
-    if (node->kind == DOC_SCALAR)
-        return scalar_json(node, path, diags);
-    json_t *j = jsonx_must(node->kind == DOC_MAP ? json_object() : json_array());
-
-    for (size_t i = 0; i < node->count; i++) {
-        if (node->kind == DOC_MAP) {
-            const struct doc_entry *e = &node->entries[i];
-            AUTO(free) char *sub = xasprintf("%s%s%s", path, path[0] == '\0' ? "" : ".", e->key);
-
-            if (!text_is_utf8(str_of(e->key))) {
-                diag_add(diags, DIAG_ERROR, "yaml.utf8", e->key_place, path, "a key is not UTF-8");
-                continue;
-            }
-            json_object_set_new(j, e->key, doc_json(e->value, sub, diags));
-        } else {
-            AUTO(free) char *sub = xasprintf("%s[%zu]", path, i);
-
-            json_array_append_new(j, doc_json(node->items[i], sub, diags));
-        }
-    }
-    return j;
 }

@@ -17,6 +17,7 @@ struct command {
 
 extern const struct command command_config;
 extern const struct command command_diff;
+extern const struct command command_init;
 extern const struct command command_validate;
 extern const struct command command_explain;
 extern const struct command command_probe;
