@@ -62,8 +62,8 @@ static const char *named_secret(struct arena *arena, const struct doc_node *valu
 static void add_secret(struct writer *w, const struct service *s, const struct service_input *input,
         const char *name)
 {
-    AUTO(free) char *at = xasprintf("inputs[\"%s\"]", input->name);
-    const json_t *spec = jsonx_at(s->document, at);
+    json_auto_t *spec =
+            doc_json(doc_get(doc_get(s->root, "inputs"), input->name), "inputs", &w->scratch);
     const char *doc = jsonx_text(spec, "doc");
     const json_t *rule = json_object_get(spec, "generate");
 
