@@ -241,6 +241,9 @@ struct model *catalog_expand(const struct catalog *c, const struct stack *s,
     report_missing(&x);
     if (diags->errors > errors)
         return NULL;
+    m->suffix = o->suffix != NULL      ? arena_text(arena, o->suffix)
+                : x.suffix[0] != '\0' ? arena_text(arena, x.suffix)
+                                      : NULL;
     m->arena = TAKE(arena);
     return m;
 }

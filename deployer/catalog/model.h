@@ -94,6 +94,7 @@ struct model {
     const char *subscription;
     const char *resource_group;
     const char *tenant; /* "" if the login tells it */
+    const char *suffix; /* of names that are unique in the world; NULL if none was made */
     struct resource *resources;
     size_t resource_count;
     struct env_variable *variables;

@@ -46,7 +46,8 @@ struct cloud_write {
     bool is_patch;
     const char *if_match; /* or NULL */
     const json_t *resume; /* token of an operation that was under way, or NULL: nothing is sent but
-                             polls */
+                             polls; {} where the token is not known: the resource is polled, and
+                             is_absent tells that nothing came about */
     int64_t deadline_ms;
     cloud_progress *progress; /* or NULL */
     /* Called when the service accepted the request: a JSON token for `resume`. Borrowed. */

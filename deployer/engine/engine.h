@@ -145,8 +145,14 @@ size_t engine_count(const struct engine *e);
 /* In an order in which what is needed comes first. */
 struct engine_node *engine_node(const struct engine *e, size_t i);
 struct engine_node *engine_find(const struct engine *e, const char *address);
-/* Resolves a document of the model (outputs, notes) by what is known now. */
+/*
+ * Resolves a document of the model (outputs, checks, notes) by what is known now, asking for
+ * secrets (listKeys) that are needed for it. After engine_refresh. Owned.
+ */
 MUST_CHECK struct err *engine_resolve(struct engine *e, const json_t *document, json_t **ret);
+/* Takes over what is there and not in the state without touching it: state_commit is the caller's.
+ * Only for PLAN_ADOPT. */
+void engine_adopt(struct engine *e, struct engine_node *n);
 const struct secret_table *engine_secrets(const struct engine *e);
 /* Usual minutes from now to the end of the longest chain; 0 before engine_apply. */
 double engine_remaining_minutes(const struct engine *e);

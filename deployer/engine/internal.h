@@ -104,6 +104,8 @@ int64_t engine_deadline(const struct engine *e, const struct engine_node *n);
 MUST_CHECK struct err *engine_add_orphans(struct engine *e);
 
 /* ---- resolve.c ---- */
+/* By what is known, without requests; wants_action tells that some are due. */
+MUST_CHECK struct err *resolve_now(struct engine *e, const json_t *document, json_t **ret);
 /* Fills in id and parent_id as far as they are known. */
 MUST_CHECK struct err *resolve_id(struct engine *e, size_t i);
 /* Fills in desired and desired_stored; *ret_is_final false: actions are to be fetched first. */

@@ -63,6 +63,8 @@ void journal_entry(struct engine *e, struct engine_node *n, const char *status)
         json_object_set(entry, "created", created);
     else
         json_object_set_new(entry, "created", now());
+    if (n->note != NULL)
+        json_object_set_new(entry, "note", jsonx_must(json_string(n->note)));
     if (n->resource != NULL && n->resource->is_protected)
         json_object_set_new(entry, "protected", json_true());
     if (n->desired_stored != NULL)
@@ -70,6 +72,15 @@ void journal_entry(struct engine *e, struct engine_node *n, const char *status)
     if (n->actual != NULL)
         json_object_set_new(entry, "observed", plan_observed(n->kind, n->actual));
     state_put_entry(e->setup.state, n->id, entry);
+}
+
+void engine_adopt(struct engine *e, struct engine_node *n)
+{
+    json_t *stored = TAKE(n->desired_stored);
+
+    /* What was applied last is not known: members that are never returned are sent next time. */
+    journal_entry(e, n, "ready");
+    n->desired_stored = stored;
 }
 
 void journal_sync(struct engine *e, struct engine_node *n)

@@ -67,7 +67,7 @@ static struct secret *env_secret(void *arg, const char *name)
     return e->setup.secret == NULL ? NULL : e->setup.secret(e->setup.arg, name);
 }
 
-struct err *engine_resolve(struct engine *e, const json_t *document, json_t **ret)
+struct err *resolve_now(struct engine *e, const json_t *document, json_t **ret)
 {
     const struct expr_env env = {
         .arg = e,
@@ -133,6 +133,24 @@ void resolve_forget_answers(struct engine *e, size_t i)
     json_object_clear(e->nodes[i]->answers);
 }
 
+struct err *engine_resolve(struct engine *e, const json_t *document, json_t **ret)
+{
+    json_t *resolved = NULL;
+
+    for (;;) {
+        e->wants_action = false;
+        TRY(resolve_now(e, document, &resolved));
+        if (!e->wants_action)
+            break;
+        json_decref(resolved);
+        resolve_fetch_actions(e);
+        TRY(engine_drain(e));
+        TRY(resolve_take_error(e));
+    }
+    *ret = resolved;
+    return NULL;
+}
+
 /* ---- ids ---- */
 
 /* A text of the model, resolved; NULL in *ret while it is not known or null. Owned. */
@@ -143,7 +161,7 @@ static struct err *resolve_text(struct engine *e, const json_t *value, char **re
     *ret = NULL;
     if (value == NULL)
         return NULL;
-    TRY(engine_resolve(e, value, &resolved));
+    TRY(resolve_now(e, value, &resolved));
     if (json_is_string(resolved))
         *ret = xstrdup(json_string_value(resolved));
     else if (!json_is_null(resolved) && !expr_has_unknown(resolved, NULL))
@@ -226,7 +244,7 @@ struct err *resolve_desired(struct engine *e, size_t i, bool *ret_is_final)
     if (n->resource->location != NULL)
         json_object_set(document, "location", n->resource->location);
     e->wants_action = false;
-    struct err *error = engine_resolve(e, document, &resolved);
+    struct err *error = resolve_now(e, document, &resolved);
 
     if (error != NULL)
         return err_wrap(error, "%s", n->address);

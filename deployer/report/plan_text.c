@@ -114,6 +114,8 @@ static void add_warning(const struct plan_text *t, struct buf *out, enum style s
 
 static void add_warnings(const struct plan_text *t, const struct plan_item *item, struct buf *out)
 {
+    if (t->is_destroy)
+        return;
     if (item->loses_data) {
         AUTO(free)
         char *text = item->is_protected ? xasprintf("%s goes for good; needs --allow-data-loss %s",

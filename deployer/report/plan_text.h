@@ -15,8 +15,9 @@
 struct plan_text {
     const struct plan *plan;
     bool has_color;
-    bool has_drift; /* list what others changed, too */
-    size_t width;   /* columns */
+    bool has_drift;  /* list what others changed, too */
+    size_t width;    /* columns */
+    bool is_destroy; /* data loss and deletion are what was asked for: said once, not at each */
 };
 
 void plan_text_write(const struct plan_text *t, struct buf *out);

@@ -88,6 +88,11 @@ static char *collection(struct cloud *c, const struct kind *k, const char *id)
     return arm_id_normal(url);
 }
 
+static const char *state(const json_t *document)
+{
+    return json_string_value(jsonx_at_ci(document, "properties.provisioningState"));
+}
+
 static const struct cloud_ops ops = {
     .name = "arm",
     .make_id = make_id,
@@ -98,6 +103,7 @@ static const struct cloud_ops ops = {
     .remove = arm_remove,
     .act = arm_act,
     .collection = collection,
+    .state = state,
 };
 
 /* --- where and for whom ---------------------------------------------------------------------- */

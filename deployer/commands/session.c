@@ -1,0 +1,335 @@
+#include "commands/session.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/address_map.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/jsonx.h"
+#include "catalog/catalog.h"
+#include "cloud/arm/arm.h"
+#include "http/loop.h"
+#include "report/progress.h"
+#include "stack/stack.h"
+#include "state/state.h"
+
+#define LOGIN_MS 120000
+
+/* ---- what the state recorded counts ---- */
+
+static struct err *expand_again(struct context *c)
+{
+    const struct catalog_options o = { .target = c->target, .suffix = c->suffix };
+
+    c->release_model(c);
+    c->model = catalog_expand(c->catalog, c->stack, &o, &c->diags);
+    TRY(context_check_diags(c, c->stack->file));
+    return c->model != NULL ? NULL : err_new(ERR_INTERNAL, 0, "no model and no error");
+}
+
+static const char *state_url(const struct context *c)
+{
+    if (c->state_url != NULL)
+        return c->state_url;
+    return c->stack->state_url == NULL ? NULL : c->stack->state_url->text;
+}
+
+static struct state_open open_options(const struct context *c, const struct session *s)
+{
+    return (struct state_open){
+        .url = state_url(c),
+        .stack_dir = c->stack->dir,
+        .owner = { .stack = c->model->stack, .environment = c->model->environment },
+        .is_named = text_eq(stack_env(c->stack, "CI"), "true"),
+        .loop = s->loop,
+    };
+}
+
+/* Target and suffix as an earlier run recorded them; a state of somebody else's is told later. */
+static struct err *adopt_recorded(struct context *c)
+{
+    const struct session none = { 0 };
+    const struct state_open o = open_options(c, &none);
+    AUTO(state) struct state *state = NULL;
+
+    TRY(state_open(&o, &state));
+    const json_t *document = state_document(state);
+    const char *target = jsonx_text(json_object_get(document, "owner"), "target");
+    const char *suffix = jsonx_text(document, "suffix");
+    const bool is_other_target =
+            !c->is_target_given && target != NULL && !text_eq(target, c->target);
+    const bool is_other_suffix = suffix != NULL && !text_eq(suffix, c->model->suffix);
+
+    if (is_other_target)
+        c->target = arena_text(c->arena, target);
+    if (is_other_suffix)
+        c->suffix = arena_text(c->arena, suffix);
+    return is_other_target || is_other_suffix ? expand_again(c) : NULL;
+}
+
+/* ---- loop and login ---- */
+
+static const char *env_of(void *arg, const char *name)
+{
+    return stack_env(arg, name);
+}
+
+static struct err *fill_dial(struct context *c, struct http_options *h)
+{
+    h->dial.resolver = c->resolver;
+    if (c->address_maps.count == 0)
+        return NULL;
+    struct address_map *map = arena_alloc(c->arena, sizeof(*map));
+
+    for (size_t i = 0; i < c->address_maps.count; i++)
+        TRY(address_map_parse(map, str_of(c->address_maps.items[i])));
+    h->dial.map = map;
+    return NULL;
+}
+
+static struct err *open_cloud(struct context *c, const struct session_options *o, struct session *s)
+{
+    struct http_options http = { 0 };
+    struct arm_options arm = {
+        .tenant = c->model->tenant != NULL && c->model->tenant[0] != '\0' ? c->model->tenant : NULL,
+        .subscription = c->model->subscription,
+        .resource_group = c->model->resource_group,
+        .auth = o->auth,
+        .env = env_of,
+        .env_arg = c->stack,
+    };
+
+    TRY(fill_dial(c, &http));
+    if (text_eq(c->target, "sandbox")) {
+        const struct arm_options own = arm;
+
+        TRY(arm_sandbox_options(c->arena, c->sandbox_dir, &arm, &http));
+        arm.subscription = own.subscription; /* the stack's own word: it is in every id */
+    }
+    TRY(http_loop_new(&http, &s->loop));
+    return arm_new(s->loop, &arm, &s->cloud);
+}
+
+struct login {
+    bool is_done;
+    struct err *error;
+};
+
+static void on_token(void *arg, struct secret *token, struct err *e)
+{
+    struct login *l = arg;
+
+    (void)token;
+    l->is_done = true;
+    l->error = e;
+}
+
+static bool is_logged_in(void *arg)
+{
+    return ((struct login *)arg)->is_done;
+}
+
+static struct err *log_in(struct session *s)
+{
+    struct login l = { 0 };
+    const int64_t deadline = clock_now_ms() + LOGIN_MS;
+
+    arm_token(s->cloud, NULL, deadline, on_token, &l);
+    TRY(http_loop_run(s->loop, is_logged_in, &l, deadline));
+    if (l.error != NULL)
+        return l.error;
+    const struct auth_identity *who = arm_identity(s->cloud);
+
+    s->facts = jsonx_must(json_object());
+    if (who != NULL && who->tenant != NULL)
+        json_object_set_new(s->facts, "tenant", jsonx_must(json_string(who->tenant)));
+    if (who != NULL && who->object_id != NULL)
+        json_object_set_new(s->facts, "principal", jsonx_must(json_string(who->object_id)));
+    return NULL;
+}
+
+static struct err *open_state(struct context *c, const struct session_options *o, struct session *s)
+{
+    struct state_open open = open_options(c, s);
+    const char *tenant = jsonx_text(s->facts, "tenant");
+
+    open.owner.tenant = tenant != NULL ? tenant : c->model->tenant;
+    open.owner.subscription = c->model->subscription;
+    /* A sandbox has another port after a restart and is the same cloud still. */
+    open.owner.endpoint = text_eq(c->target, "sandbox") ? "sandbox" : arm_endpoint(s->cloud);
+    open.owner.target = c->target;
+    open.is_locked = o->is_locked;
+    open.lock_timeout_ms = o->lock_timeout_ms;
+    return state_open(&open, &s->state);
+}
+
+/* ---- the engine ---- */
+
+static const struct kind *find_kind(void *arg, const char *name)
+{
+    const struct session *s = arg;
+
+    return catalog_kind(s->context->catalog, name);
+}
+
+static struct secret *find_secret(void *arg, const char *name)
+{
+    const struct session *s = arg;
+
+    return stack_secret(s->context->stack, name);
+}
+
+static struct err *turn(void *arg, bool (*until)(void *), void *until_arg, int64_t deadline_ms)
+{
+    const struct session *s = arg;
+
+    return http_loop_run(s->loop, until, until_arg, deadline_ms);
+}
+
+static void on_event(
+        void *arg, enum engine_event_kind kind, const struct engine_node *node, const char *text)
+{
+    const struct session *s = arg;
+
+    progress_event(s->progress, kind, node, text);
+}
+
+static struct err *open_engine(struct context *c, struct session *s)
+{
+    const struct engine_setup setup = {
+        .model = c->model,
+        .state = s->state,
+        .cloud = s->cloud,
+        .kind = find_kind,
+        .secret = find_secret,
+        .facts = s->facts,
+        .turn = turn,
+        .event = on_event,
+        .arg = s,
+        .timeout_ms = c->timeout_ms,
+    };
+
+    return engine_new(&setup, &s->engine);
+}
+
+struct err *session_open(struct context *c, const struct session_options *o, struct session *ret)
+{
+    struct session *s = ret;
+
+    s->context = c;
+    TRY(context_load_model(c, o->file));
+    TRY(adopt_recorded(c));
+    s->progress = progress_new(c->has_stderr_color, isatty(STDERR_FILENO) == 1);
+    TRY(open_cloud(c, o, s));
+    TRY(log_in(s));
+    TRY(open_state(c, o, s));
+    return open_engine(c, s);
+}
+
+struct err *session_refresh(struct session *s)
+{
+    progress_stage(s->progress, "reading what exists");
+    struct err *e = engine_refresh(s->engine);
+
+    progress_stage(s->progress, NULL);
+    return e;
+}
+
+void session_close(struct session *s)
+{
+    progress_free(s->progress);
+    arm_free(s->cloud);
+    engine_free(s->engine);
+    state_close(s->state);
+    http_loop_free(s->loop);
+    json_decref(s->facts);
+    *s = (struct session){ 0 };
+}
+
+/* ---- what follows from the model ---- */
+
+char *session_model_digest(const struct session *s)
+{
+    const struct model *m = s->context->model;
+    json_auto_t *all = jsonx_must(json_array());
+    char hex[DIGEST_HEX_SIZE];
+
+    for (size_t i = 0; i < m->resource_count; i++) {
+        const struct resource *r = &m->resources[i];
+
+        json_array_append_new(all,
+                jsonx_must(json_pack("[s, s, O?, O?, O?, O?, O?, O?]", r->address, r->kind->name,
+                        r->arm_name, r->parent, r->scope_id, r->location, r->body, r->existing)));
+    }
+    AUTO(free) char *text = jsonx_dump(all);
+
+    digest_sha256_hex(str_of(text), hex);
+    return xstrdup(hex);
+}
+
+struct err *session_outputs(struct session *s, json_t **ret)
+{
+    const struct model *m = s->context->model;
+    json_auto_t *all = jsonx_must(json_object());
+
+    for (size_t i = 0; i < m->provided_count; i++) {
+        const struct provided *p = &m->provided[i];
+        json_t *value = NULL;
+
+        if (!p->is_output)
+            continue;
+        struct err *e = engine_resolve(s->engine, p->value, &value);
+
+        if (e != NULL)
+            return err_wrap(e, "output %s.%s", p->service, p->name);
+        if (json_is_null(value)) {
+            json_decref(value);
+            continue;
+        }
+        AUTO(free) char *name = xasprintf("%s.%s", p->service, p->name);
+        json_t *one = jsonx_must(json_pack("{s:o, s:b}", "value", value, "secret",
+                (int)(p->is_secret || json_object_get(value, "$secret") != NULL)));
+
+        if (p->doc != NULL)
+            json_object_set_new(one, "doc", jsonx_must(json_string(p->doc)));
+        json_object_set_new(all, name, one);
+    }
+    *ret = TAKE(all);
+    return NULL;
+}
+
+static struct err *note_holds(struct session *s, const json_t *note, bool *ret)
+{
+    const json_t *when = json_object_get(note, "when");
+    json_auto_t *value = NULL;
+
+    *ret = true;
+    if (when == NULL)
+        return NULL;
+    TRY(engine_resolve(s->engine, when, &value));
+    *ret = json_is_true(value);
+    return NULL;
+}
+
+struct err *session_notes(struct session *s, json_t **ret)
+{
+    json_auto_t *all = jsonx_must(json_array());
+    size_t i = 0;
+    json_t *note = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)s->context->model->notes, i, note) {
+        json_auto_t *text = NULL;
+        bool holds = false;
+
+        TRY(note_holds(s, note, &holds));
+        if (!holds)
+            continue;
+        TRY(engine_resolve(s->engine, json_object_get(note, "text"), &text));
+        if (json_is_string(text))
+            json_array_append(all, text);
+    }
+    *ret = TAKE(all);
+    return NULL;
+}

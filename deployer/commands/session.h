@@ -1,0 +1,64 @@
+/*
+ * session.h - from the name of a stack file to an engine that can look and act: model, login, state
+ * and loop together. plan, apply, destroy, status, outputs, verify begin with it.
+ */
+#ifndef COMMANDS_SESSION_H
+#define COMMANDS_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "commands/context.h"
+#include "engine/engine.h"
+
+struct http_loop;
+struct cloud;
+struct state;
+struct progress;
+
+struct session {
+    struct context *context; /* borrowed */
+    struct http_loop *loop;
+    struct cloud *cloud;
+    struct state *state;
+    struct engine *engine;
+    struct progress *progress;
+    json_t *facts; /* of the login: tenant, principal */
+};
+
+struct session_options {
+    const char *file;
+    bool is_locked; /* for commands that change something */
+    int64_t lock_timeout_ms;
+    const char *auth; /* --auth, or NULL */
+};
+
+/*
+ * Loads the stack, logs in, opens the state and makes the engine. The state's recorded target and
+ * suffix count unless others were given. Nothing was read from the cloud yet.
+ */
+MUST_CHECK struct err *session_open(
+        struct context *c, const struct session_options *o, struct session *ret);
+/* engine_resume (if locked) and engine_refresh, with progress. */
+MUST_CHECK struct err *session_refresh(struct session *s);
+/* Releases everything, in the order that it needs. Zeroed and half-opened ones are accepted. */
+void session_close(struct session *s);
+/* A digest of all that the files say, for saved plans. Owned. */
+MUST_CHECK char *session_model_digest(const struct session *s);
+/*
+ * {SERVICE.NAME: {"value", "secret", "doc"}} of what services provide and show; secrets are
+ * {"$secret": N} and unknown values {"$unknown"}. Owned.
+ */
+MUST_CHECK struct err *session_outputs(struct session *s, json_t **ret);
+/* [TEXT] of the notes that hold now. Owned. */
+MUST_CHECK struct err *session_notes(struct session *s, json_t **ret);
+
+static inline void auto_session(struct session *s)
+{
+    session_close(s);
+}
+
+#endif
