@@ -208,6 +208,8 @@ static void expand_services(struct expansion *x)
 
     for (size_t i = 0; i < x->instance_count; i++)
         inputs_check(x, x->instances[i]);
+    for (size_t i = 0; i < x->instance_count; i++)
+        rules_check(x, x->instances[i]);
     for (size_t i = 0; i < x->instance_count; i++) {
         struct instance *in = x->instances[i];
 

@@ -170,6 +170,8 @@ json_t *scope_secret(struct expansion *x, const char *name);
 json_t *input_value(struct instance *in, struct expansion *x, size_t at, struct deps *deps);
 /* Unknown inputs, and all others computed. */
 void inputs_check(struct expansion *x, struct instance *in);
+/* The service's `rules`: what must hold between its inputs. */
+void rules_check(struct expansion *x, struct instance *in);
 json_t *provided_value(
         struct instance *in, struct expansion *x, const char *name, struct deps *deps);
 /* Services, implied ones and their bindings; cycles. */
