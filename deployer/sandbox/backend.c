@@ -24,6 +24,7 @@
 #include "sandbox/relay.h"
 #include "sandbox/rules.h"
 #include "sandbox/service.h"
+#include "sandbox/volume.h"
 
 static const struct driver *const drivers[] = {
     &driver_app,
@@ -34,6 +35,7 @@ static const struct driver *const drivers[] = {
     &driver_dns_a,
     &driver_dns_link,
     &driver_dns_group,
+    &driver_share,
 };
 
 static char *lower(const char *text)
@@ -201,6 +203,9 @@ static struct err *open_services(struct backend *b, const struct backend_options
         TRY(recipes_add_images(b->recipes, o->images_file));
     TRY(netmap_open(&b->netmap));
     TRY(dns_open(b, &b->dns));
+    b->multi = curl_multi_init();
+    if (b->multi == NULL)
+        die_oom();
     b->rules = xcalloc(1, sizeof(*b->rules));
     rules_init(b->rules);
     return relay_open(&b->relay);
@@ -258,6 +263,7 @@ void backend_close(struct backend *b)
         b->entries = e->next;
         entry_free(e);
     }
+    curl_multi_cleanup(b->multi);
     relay_close(b->relay);
     dns_close(b->dns);
     supervisor_free(b->supervisor);

@@ -137,6 +137,8 @@ static void start_replicas(struct backend *b, const struct entry *e, struct revi
             .template = r->template,
             .secrets = jsonx_at(e->doc, "properties.configuration.secrets"),
             .environment_id = environment_of(e),
+            .ingress_port = (int)jsonx_int(
+                    jsonx_at(e->doc, "properties.configuration.ingress"), "targetPort", 0),
         };
 
         r->replicas[r->replica_count++] = replica_start(b, &spec);
@@ -207,11 +209,30 @@ static struct revision *find(struct app *app, struct str name)
     return NULL;
 }
 
+static struct err *sweep_one(void *arg, const char *name)
+{
+    AUTO(free) char *path = file_join(arg, name);
+
+    if (file_is_dir(path))
+        err_ignore(file_remove_tree(path), "a left-over folder does no harm");
+    return NULL;
+}
+
+/* What replicas of an earlier run of the sandbox left. */
+static void sweep(struct backend *b, const struct entry *e)
+{
+    AUTO(free) char *dir = backend_folder(b, e->id, NULL);
+
+    if (file_is_dir(dir))
+        err_ignore(file_each(dir, NULL, sweep_one, dir), "as above");
+}
+
 static void put(struct backend *b, struct entry *e)
 {
     const json_t *template = template_of(e);
 
     if (e->data == NULL) {
+        sweep(b, e);
         e->data = xcalloc(1, sizeof(struct app));
         load(b, e);
     }
@@ -285,7 +306,11 @@ static void removed(struct backend *b, struct entry *e)
 {
     AUTO(free) char *dir = backend_folder(b, e->id, NULL);
 
-    err_ignore(file_remove_tree(dir), "a left-over folder does no harm");
+    struct app *app = e->data;
+
+    for (size_t i = 0; app != NULL && i < app->count; i++)
+        stop_replicas(&app->revisions[i]);
+    backend_bury(b, dir, NULL);
 }
 
 /* ---- what ARM shows ---- */

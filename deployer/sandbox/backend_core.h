@@ -6,6 +6,8 @@
 #ifndef SANDBOX_BACKEND_CORE_H
 #define SANDBOX_BACKEND_CORE_H
 
+#include <curl/curl.h>
+
 #include "base/buf.h"
 #include "sandbox/backend.h"
 
@@ -48,6 +50,7 @@ struct backend {
     struct rules *rules; /* what the relay has now */
     struct recipes *recipes;
     struct dns *dns;
+    CURLM *multi; /* the probes of containers */
     struct grave *graves;
     uint64_t grave_counter;
 };

@@ -25,6 +25,7 @@ struct replica_spec {
     const json_t *template;     /* properties.template; copied */
     const json_t *secrets;      /* properties.configuration.secrets; copied */
     const char *environment_id; /* of the managed environment, or NULL */
+    int ingress_port;           /* 0: none */
     bool runs_once;             /* a job: containers are not restarted */
 };
 

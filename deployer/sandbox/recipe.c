@@ -188,20 +188,30 @@ json_t *scope_expand_list(const json_t *scope, const json_t *list)
     return expanded;
 }
 
+static bool is_one_of(const json_t *scope, const char *of, const json_t *words)
+{
+    json_auto_t *one = json_is_string(words)
+                               ? jsonx_must(json_pack("[s]", json_string_value(words)))
+                               : json_incref((json_t *)(uintptr_t)words);
+    json_auto_t *list = scope_expand_list(scope, one);
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_eq_ci(str_of(of), str_of(json_string_value(json_array_get(list, i)))))
+            return true;
+    return false;
+}
+
 bool scope_holds(const json_t *scope, const json_t *condition)
 {
     const json_t *is = json_object_get(condition, "is");
+    const json_t *is_not = json_object_get(condition, "is_not");
 
     if (condition == NULL)
         return true;
     AUTO(free) char *of = scope_expand(scope, jsonx_text(condition, "of"));
 
-    if (json_is_string(is))
-        return str_eq_ci(str_of(of), str_of(json_string_value(is)));
-    for (size_t i = 0; i < json_array_size(is); i++)
-        if (str_eq_ci(str_of(of), str_of(json_string_value(json_array_get(is, i)))))
-            return true;
-    return false;
+    return (is == NULL || is_one_of(scope, of, is))
+           && (is_not == NULL || !is_one_of(scope, of, is_not));
 }
 
 char *scope_map(const json_t *scope, const json_t *rule)

@@ -34,7 +34,10 @@ MUST_CHECK struct err *recipes_add_images(struct recipes *r, const char *path);
 MUST_CHECK char *scope_expand(const json_t *scope, const char *text);
 /* A list of texts, each expanded; owned. */
 MUST_CHECK json_t *scope_expand_list(const json_t *scope, const json_t *list);
-/* {"of": text, "is": text or list}: whether they are equal. A NULL condition holds. */
+/*
+ * {"of": text, "is": text or list, "is_not": likewise}: whether it is one of them, in any case of
+ * its letters, or none. A NULL condition holds.
+ */
 bool scope_holds(const json_t *scope, const json_t *condition);
 /* {"of": text, "map": {from: to}, "otherwise": text}; owned. */
 MUST_CHECK char *scope_map(const json_t *scope, const json_t *rule);

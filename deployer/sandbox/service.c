@@ -157,10 +157,7 @@ static void set_path(json_t *scope, const char *key, const char *dir, const char
 
 static void set_environment(struct backend *b, json_t *scope)
 {
-    json_t *env = jsonx_must(json_object());
-
-    set_text(env, "DEPLOYER_AZURITE", secure_getenv("DEPLOYER_AZURITE"));
-    json_object_set_new(scope, "env", env);
+    json_object_set_new(scope, "env", task_own_environment());
     set_text(scope, "home", secure_getenv("HOME"));
     set_text(scope, "exe_dir", b->exe_dir);
 }
@@ -297,6 +294,7 @@ static struct err *start_server(struct backend *b, struct service *s)
     TRY(write_files(s));
     char **argv = task_arguments(s->scope, json_object_get(start, "run"), NULL);
     char **env = task_environment(s->scope, json_object_get(start, "env"), s->dir);
+    struct err *e = task_resolve(argv);
     const struct process_spec spec = {
         .argv = (const char *const *)argv,
         .env = (const char *const *)env,
@@ -305,9 +303,9 @@ static struct err *start_server(struct backend *b, struct service *s)
         .user = recipe_user(s),
         .stop_signal = stop_signal(start),
     };
-    struct err *e = argv[0][0] == '\0' ? err_new(ERR_NOINPUT, 0, "the server is not installed")
-                                       : process_start(b->supervisor, &spec, &s->process);
 
+    if (e == NULL)
+        e = process_start(b->supervisor, &spec, &s->process);
     task_free_texts(argv);
     task_free_texts(env);
     free(s->started_with);
@@ -376,23 +374,6 @@ static void prepare(struct backend *b, struct entry *e, struct service *s)
     end_task(s, PHASE_VERSION);
 }
 
-/* The first word of the output that begins with a digit: "postgres (PostgreSQL) 15.18 (Debian)". */
-static char *first_version(const char *output)
-{
-    struct str rest = str_of(output);
-
-    while (rest.p != NULL && rest.len > 0) {
-        struct str word = str_cut(&rest, ' ');
-
-        word = str_trim(word);
-        if (str_starts(word, STR("v=")))
-            word = str_slice(word, 2, word.len);
-        if (word.len > 0 && word.p[0] >= '0' && word.p[0] <= '9')
-            return str_dup(str_cut(&word, '\n'));
-    }
-    return xstrdup("unknown");
-}
-
 static void find_version(struct backend *b, struct entry *e, struct service *s)
 {
     const json_t *step = json_object_get(s->recipe, "version");
@@ -402,7 +383,7 @@ static void find_version(struct backend *b, struct entry *e, struct service *s)
         json_array_append(steps, (json_t *)(uintptr_t)step);
         if (!run_steps(b, e, s, steps))
             return;
-        s->version = first_version(task_output(s->task));
+        s->version = task_first_version(task_output(s->task));
     }
     end_task(s, PHASE_START);
 }
@@ -487,6 +468,8 @@ static void tick(struct backend *b, struct entry *e)
 {
     struct service *s = e->data;
 
+    if (s == NULL)
+        return;
     switch (s->phase) {
     case PHASE_PREPARE:
         prepare(b, e, s);

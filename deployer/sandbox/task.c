@@ -96,6 +96,20 @@ char *task_log_tail(const char *path)
     return out.p == NULL ? xstrdup("") : buf_take(&out);
 }
 
+json_t *task_own_environment(void)
+{
+    json_t *env = jsonx_must(json_object());
+
+    for (char **at = environ; *at != NULL; at++) {
+        struct str value = str_of(*at);
+        AUTO(free) char *name = str_dup(str_cut(&value, '='));
+
+        if (value.p != NULL && text_is_utf8(value))
+            json_object_set_new(env, name, jsonx_must(json_stringn(value.p, value.len)));
+    }
+    return env;
+}
+
 void task_free_texts(char **texts)
 {
     for (size_t i = 0; texts != NULL && texts[i] != NULL; i++)
@@ -160,6 +174,18 @@ struct err *task_write_file(
     }
     TRY(file_write(full, str_of(content), 0600));
     return task_give(full, user);
+}
+
+struct err *task_resolve(char **argv)
+{
+    const char *const names[] = { argv[0] == NULL ? "" : argv[0], NULL };
+    char *path = process_find_program(names);
+
+    if (path == NULL)
+        return err_new(ERR_NOINPUT, 0, "the program '%s' is not installed", names[0]);
+    free(argv[0]);
+    argv[0] = path;
+    return NULL;
 }
 
 static enum task_state fail(struct task *t, char *problem)
@@ -291,4 +317,25 @@ enum task_state task_tick(struct task *t)
         t->at++;
     }
     return TASK_DONE;
+}
+
+/* The first word of the output that begins with a digit: "postgres (PostgreSQL) 15.18 (Debian)". */
+char *task_first_version(const char *output)
+{
+    struct str rest = str_of(output);
+
+    while (rest.p != NULL && rest.len > 0) {
+        struct str word = str_cut(&rest, ' ');
+
+        word = str_trim(word);
+        if (str_starts(word, STR("v=")))
+            word = str_slice(word, 2, word.len);
+        if (word.len == 0 || word.p[0] < '0' || word.p[0] > '9')
+            continue;
+        word = str_cut(&word, '\n');
+        if (str_ends(word, STR(".")))
+            word.len--;
+        return str_dup(word);
+    }
+    return xstrdup("unknown");
 }

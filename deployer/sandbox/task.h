@@ -36,7 +36,13 @@ MUST_CHECK char *task_log_tail(const char *path);
 MUST_CHECK char **task_environment(const json_t *scope, const json_t *env, const char *dir);
 /* The argv of a list, expanded; NULL-terminated. */
 MUST_CHECK char **task_arguments(const json_t *scope, const json_t *run, const json_t *more);
+/* Makes argv[0] an absolute path (process_find_program). ERR_NOINPUT: not installed. */
+MUST_CHECK struct err *task_resolve(char **argv);
 void task_free_texts(char **texts);
+/* The sandbox's own environment as an object, for `${env.NAME}`; owned. */
+MUST_CHECK json_t *task_own_environment(void);
+/* The first word of an output that begins with a digit, "unknown" if there is none; owned. */
+MUST_CHECK char *task_first_version(const char *output);
 /* Writes a file of a recipe below `dir`, mode 0600, owned by `user`. */
 MUST_CHECK struct err *task_write_file(
         const char *dir, const char *user, const char *path, const char *content);
