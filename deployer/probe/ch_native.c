@@ -284,7 +284,10 @@ static json_t *read_block(struct reader *r, uint64_t server_revision)
         json_array_append_new(rows, jsonx_must(json_array()));
     for (uint64_t i = 0; i < columns && !is_over(r); i++) {
         json_array_append_new(json_object_get(block, "names"), text_json(take_text(r)));
-        read_column(r, take_text(r), rows);
+        const struct str type = take_text(r);
+
+        if (!is_over(r))
+            read_column(r, type, rows);
     }
     return is_over(r) ? NULL : json_incref(block);
 }
