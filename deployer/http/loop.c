@@ -189,8 +189,12 @@ static void tell(struct http_loop *loop, const struct transfer *t)
     const ptrdiff_t query = str_find(url, STR("?"));
     const struct str shown = query < 0 ? url : str_slice(url, 0, (size_t)query);
 
-    log_debug("http.request", "%s %.*s: %s%ld in %lld ms", t->method, STR_ARG(shown),
-            r->e == NULL ? "" : err_text(r->e), r->status, (long long)r->elapsed_ms);
+    if (r->e != NULL)
+        log_debug("http.request", "%s %.*s: %s, after %lld ms", t->method, STR_ARG(shown),
+                err_text(r->e), (long long)r->elapsed_ms);
+    else
+        log_debug("http.request", "%s %.*s: %ld in %lld ms", t->method, STR_ARG(shown), r->status,
+                (long long)r->elapsed_ms);
     if (loop->hook != NULL)
         loop->hook(loop->hook_arg, &(struct http_record){ .method = t->method,
                                            .url = t->url,

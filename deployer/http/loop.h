@@ -76,6 +76,7 @@ struct http_request {
     size_t max_response_bytes;  /* 0: HTTP_BODY_MAX; ERR_LIMIT beyond it */
     bool is_secret_response;    /* the body's memory is wiped */
     bool is_direct;             /* no proxy, no address map, no own resolver: link-local services */
+    bool is_once; /* on a new connection: curl itself repeats what a reused one lost */
     http_done *done;
     void *arg;
 };

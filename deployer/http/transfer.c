@@ -149,6 +149,8 @@ static void set_options(struct transfer *t, const struct http_request *r, const 
     }
     if (r->is_direct)
         curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+    if (r->is_once)
+        curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
     set_method(t, r);
     set_times(t, r);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);

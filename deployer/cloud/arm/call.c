@@ -353,6 +353,7 @@ static void send_now(struct call *c)
                     .deadline_ms = c->spec.deadline_ms,
                     .timeout_ms = TRY_MS,
                     .is_secret_response = true,
+                    .is_once = c->spec.is_once,
                     .done = on_response,
                     .arg = c });
 }
@@ -375,11 +376,26 @@ static void step_pace(void *arg)
     c->timer = http_loop_after(arm->cloud.loop, wait, step_pace, c);
 }
 
+static void no_token_in_time(void *arg)
+{
+    struct call *c = arg;
+
+    c->timer = 0;
+    fail(c, err_new(ERR_TIMEOUT, 0, "%s: no login within the time given", c->method));
+}
+
+static void stop_waiting(struct call *c)
+{
+    c->waits_for_token = false;
+    http_loop_drop_timer(c->job.arm->cloud.loop, c->timer);
+    c->timer = 0;
+}
+
 static void on_token(void *arg, struct secret *token, struct err *e)
 {
     struct call *c = arg;
 
-    c->waits_for_token = false;
+    stop_waiting(c);
     if (e != NULL) {
         fail(c, e);
         return;
@@ -396,7 +412,7 @@ static void on_ready(void *arg, struct err *e)
     struct call *c = arg;
 
     if (e != NULL) {
-        c->waits_for_token = false;
+        stop_waiting(c);
         fail(c, e);
         return;
     }
@@ -417,6 +433,8 @@ static void step_token(void *arg)
         return;
     }
     c->waits_for_token = true;
+    c->timer = http_loop_after(
+            c->job.arm->cloud.loop, c->spec.deadline_ms - clock_now_ms(), no_token_in_time, c);
     arm_ready(c->job.arm, c->spec.deadline_ms, on_ready, c);
 }
 
