@@ -7,6 +7,7 @@
 #include "catalog/load.h"
 #include "commands/context.h"
 #include "stack/references.h"
+#include "stack/sources.h"
 #include "stack/stack.h"
 #include "stack/values.h"
 
@@ -119,10 +120,14 @@ static void add_inputs(struct listing *l)
         AUTO(free) char *path = xasprintf("inputs.%s", name);
         AUTO(free) char *at = xasprintf("inputs.%s.default", name);
         const struct doc_node *node = doc_at(s->root, at);
+        const struct doc_node *declaration = doc_at(s->root, path);
+        const char *source = sources_key(declaration);
         const struct place none = { 0 };
 
         if (is_given(l->c, name))
             add_row(l, path, json_incref(value), "--var", none);
+        else if (source != NULL)
+            add_row(l, path, json_incref(value), source, doc_get(declaration, source)->place);
         else
             add_row(l, path, json_incref(value), is_overlaid(l, at) ? overlay : "default",
                     node == NULL ? none : node->place);

@@ -8,6 +8,7 @@
 #include "base/jsonx.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "stack/sources.h"
 
 static const char *const type_names[] = { "string", "integer", "number", "boolean", "list", "map",
     "any" };
@@ -195,12 +196,12 @@ static void check_pattern(const struct doc_node *declaration, const json_t *valu
 }
 
 /* The last "NAME=..." for that name, its value in *ret. */
-static bool find_var(const char *name, const char *const *vars, size_t var_count, struct str *ret)
+static bool find_var(const struct inputs_given *given, const char *name, struct str *ret)
 {
     const struct str wanted = str_of(name);
 
-    for (size_t i = var_count; i > 0; i--) {
-        struct str rest = str_of(vars[i - 1]);
+    for (size_t i = given->var_count; i > 0; i--) {
+        struct str rest = str_of(given->vars[i - 1]);
 
         if (str_eq(str_cut(&rest, '='), wanted) && rest.p != NULL) {
             *ret = rest;
@@ -224,52 +225,124 @@ static json_t *default_of(
     return doc_json(node, path, diags);
 }
 
+/* One input on its way to a value. */
+struct reading {
+    const struct doc_entry *entry;
+    const char *path;
+    const json_t *otherwise; /* its default, or NULL */
+    enum input_type type;
+    struct place place; /* of what gives the value */
+    struct diag_list *diags;
+};
+
+/* What --var says. Owned. */
+static json_t *from_var(struct reading *r, struct str text)
+{
+    json_t *value = parse_typed(text, r->type);
+
+    r->place = command_line;
+    if (value == NULL)
+        diag_add(r->diags, DIAG_ERROR, "stack.var-type", r->place, r->entry->key, "'%.*s' is no %s",
+                STR_ARG(str_slice(text, 0, 60)), type_names[r->type]);
+    return value;
+}
+
+/* Whether everything that sources_read takes for granted is there; complained about before. */
+static bool is_readable(const struct doc_node *source)
+{
+    if (source->kind == DOC_SCALAR)
+        return source->text_len > 0;
+    for (size_t i = 0; source->kind == DOC_LIST && i < source->count; i++) {
+        if (source->items[i]->kind != DOC_SCALAR)
+            return false;
+    }
+    return source->kind == DOC_LIST && source->count > 0;
+}
+
+/* What a file, a command or Terraform says. Owned. */
+static json_t *from_source(struct reading *r, const char *key, const char *dir)
+{
+    const struct doc_node *source = doc_get(r->entry->value, key);
+    json_auto_t *value = NULL;
+
+    r->place = source->place;
+    if (r->otherwise != NULL)
+        diag_add(r->diags, DIAG_ERROR, "stack.input-both", r->place, r->path,
+                "has a default and a source ('%s'): take one of them away", key);
+    if (r->otherwise != NULL || !is_readable(source)
+            || (source->kind == DOC_LIST) != text_eq(key, "command"))
+        return NULL;
+    struct err *e = sources_read(r->entry->value, dir, &value);
+
+    if (e != NULL) {
+        diag_add(r->diags, DIAG_ERROR, "stack.input-source", r->place, r->path, "%s", err_text(e));
+        err_free(e);
+        return NULL;
+    }
+    if (!json_is_string(value))
+        return TAKE(value);
+    json_t *typed = parse_typed(str_of(json_string_value(value)), r->type);
+
+    if (typed == NULL)
+        diag_add(r->diags, DIAG_ERROR, "stack.input-source-type", r->place, r->path,
+                "what the %s gives is no %s", key, type_names[r->type]);
+    return typed;
+}
+
+static json_t *from_default(struct reading *r)
+{
+    if (r->otherwise == NULL) {
+        struct diag *d = diag_add(r->diags, DIAG_ERROR, "stack.input-missing", r->place, r->path,
+                "has no value: it has no default");
+
+        diag_set_hint(r->diags, d, "give it with --var %s=...", r->entry->key);
+        return NULL;
+    }
+    if (!has_type(r->otherwise, r->type)) {
+        diag_add(r->diags, DIAG_ERROR, "stack.input-default", r->place, r->path,
+                "the default is a %s, but the type is %s", type_names[type_of(r->otherwise)],
+                type_names[r->type]);
+        return NULL;
+    }
+    return json_incref((json_t *)(uintptr_t)r->otherwise);
+}
+
 /* One input's value, or NULL after a complaint. Owned. */
-static json_t *value_of(const struct doc_entry *e, const char *const *vars, size_t var_count,
-        struct diag_list *diags)
+static json_t *value_of(
+        const struct doc_entry *e, const struct inputs_given *given, struct diag_list *diags)
 {
     AUTO(free) char *path = xasprintf("inputs.%s", e->key);
     json_auto_t *otherwise = default_of(e->value, path, diags);
-    const enum input_type type = declared_type(e->value, otherwise, path, diags);
-    struct place place = otherwise == NULL ? e->key_place : doc_get(e->value, "default")->place;
-    json_t *value = NULL;
+    const char *source = sources_key(e->value);
+    struct reading r = { .entry = e, .path = path, .otherwise = otherwise, .diags = diags };
     struct str text = { 0 };
+    json_t *value = NULL;
 
-    if (find_var(e->key, vars, var_count, &text)) {
-        place = command_line;
-        value = parse_typed(text, type);
-        if (value == NULL)
-            diag_add(diags, DIAG_ERROR, "stack.var-type", place, e->key, "'%.*s' is no %s",
-                    STR_ARG(str_slice(text, 0, 60)), type_names[type]);
-    } else if (otherwise == NULL) {
-        struct diag *d = diag_add(diags, DIAG_ERROR, "stack.input-missing", place, path,
-                "has no value: it has no default");
-
-        diag_set_hint(diags, d, "give it with --var %s=...", e->key);
-    } else if (!has_type(otherwise, type)) {
-        diag_add(diags, DIAG_ERROR, "stack.input-default", place, path,
-                "the default is a %s, but the type is %s", type_names[type_of(otherwise)],
-                type_names[type]);
-    } else {
-        value = json_incref(otherwise);
-    }
+    r.type = declared_type(e->value, otherwise, path, diags);
+    r.place = otherwise == NULL ? e->key_place : doc_get(e->value, "default")->place;
+    if (find_var(given, e->key, &text))
+        value = from_var(&r, text);
+    else if (source != NULL)
+        value = from_source(&r, source, given->dir);
+    else
+        value = from_default(&r);
     if (value != NULL) {
-        check_enum(e->value, value, place, path, diags);
-        check_pattern(e->value, value, place, path, diags);
+        check_enum(e->value, value, r.place, path, diags);
+        check_pattern(e->value, value, r.place, path, diags);
     }
     return value;
 }
 
-static void check_var_names(const struct doc_node *inputs, const char *const *vars,
-        size_t var_count, struct diag_list *diags)
+static void check_var_names(
+        const struct doc_node *inputs, const struct inputs_given *given, struct diag_list *diags)
 {
     const size_t count = inputs == NULL ? 0 : inputs->count;
     AUTO(free) const char **names = xcalloc(count, sizeof(*names));
 
     for (size_t i = 0; i < count; i++)
         names[i] = inputs->entries[i].key;
-    for (size_t i = 0; i < var_count; i++) {
-        struct str rest = str_of(vars[i]);
+    for (size_t i = 0; i < given->var_count; i++) {
+        struct str rest = str_of(given->vars[i]);
         const struct str name = str_cut(&rest, '=');
         AUTO(free) char *key = str_dup(name);
 
@@ -286,15 +359,15 @@ static void check_var_names(const struct doc_node *inputs, const char *const *va
     }
 }
 
-json_t *inputs_values(const struct doc_node *inputs, const char *const *vars, size_t var_count,
-        struct diag_list *diags)
+json_t *inputs_values(
+        const struct doc_node *inputs, const struct inputs_given *given, struct diag_list *diags)
 {
     json_t *values = jsonx_must(json_object());
 
-    check_var_names(inputs, vars, var_count, diags);
+    check_var_names(inputs, given, diags);
     for (size_t i = 0; inputs != NULL && i < inputs->count; i++) {
         const struct doc_entry *e = &inputs->entries[i];
-        json_t *value = value_of(e, vars, var_count, diags);
+        json_t *value = value_of(e, given, diags);
 
         if (value != NULL && text_is_utf8(str_of(e->key)))
             json_object_set_new(values, e->key, value);

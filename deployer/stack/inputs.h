@@ -22,11 +22,18 @@ bool inputs_is_name(const char *name);
  * `stage: {default: dev}`.
  */
 struct doc_node *inputs_normalise(struct arena *arena, const struct doc_node *inputs);
+/* What decides the value of an input besides its declaration. */
+struct inputs_given {
+    const char *const *vars; /* "K=V"; the last one of a name counts */
+    size_t var_count;
+    const char *dir; /* the stack file's: sources are relative to it */
+};
+
 /*
- * name -> typed value from the declarations (normalised, NULL: none) and "K=V" texts, of which the
- * last counts. Owned. An input without either is an error.
+ * name -> typed value of each declaration (normalised, NULL: none): what --var says, else its
+ * source (sources.h), else its default. Owned. An input without any is an error.
  */
-MUST_CHECK json_t *inputs_values(const struct doc_node *inputs, const char *const *vars,
-        size_t var_count, struct diag_list *diags);
+MUST_CHECK json_t *inputs_values(
+        const struct doc_node *inputs, const struct inputs_given *given, struct diag_list *diags);
 
 #endif

@@ -308,6 +308,18 @@ static void check_services(struct checker *c, const struct doc_node *map, const 
     }
 }
 
+static void check_command(struct checker *c, const struct doc_node *list, const char *path)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        AUTO(free) char *sub = xasprintf("%s[%zu]", path, i);
+
+        check_text(c, list->items[i], sub, false);
+    }
+    if (list->count == 0)
+        diag_add(c->diags, DIAG_ERROR, "stack.empty-list", list->place, path,
+                "is an empty list: it must name a program");
+}
+
 static void check_inputs(struct checker *c, const struct doc_node *map, const char *path)
 {
     static const struct field fields[] = {
@@ -316,6 +328,9 @@ static void check_inputs(struct checker *c, const struct doc_node *map, const ch
         { .name = "enum", .shape = SHAPE_LIST },
         { .name = "pattern", .shape = SHAPE_WORD },
         { .name = "doc", .shape = SHAPE_WORD },
+        { .name = "terraform", .shape = SHAPE_WORD },
+        { .name = "file", .shape = SHAPE_WORD },
+        { .name = "command", .shape = SHAPE_LIST, .check = check_command },
     };
 
     for (size_t i = 0; i < map->count; i++) {

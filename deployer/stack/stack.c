@@ -215,8 +215,9 @@ struct err *stack_load(struct arena *arena, const struct stack_options *o, struc
     schema_check_merged(s->root, diags);
     fill(arena, s);
     fill_catalogs(arena, s, o);
-    s->vars = inputs_values(
-            of_kind(doc_get(s->root, "inputs"), DOC_MAP), o->vars, o->var_count, diags);
+    s->vars = inputs_values(of_kind(doc_get(s->root, "inputs"), DOC_MAP),
+            &(struct inputs_given){ .vars = o->vars, .var_count = o->var_count, .dir = s->dir },
+            diags);
     arena_hook(arena, release_vars, s->vars);
     *ret = s;
     return NULL;

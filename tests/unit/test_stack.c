@@ -260,6 +260,62 @@ static void test_null_must_remove_something(void **state)
             "key");
 }
 
+static void test_sources(void **state)
+{
+    static const char text[] = HEAD "inputs:\n"
+                                    "  rev: {command: [echo, abc]}\n"
+                                    "  size: {file: size.txt, type: integer}\n"
+                                    "  tf: {terraform: terraform.tfstate}\n" TAIL;
+    struct fixture *f = *state;
+    AUTO(free) char *size = file_join(f->dir, "size.txt");
+    AUTO(free) char *tf = file_join(f->dir, "terraform.tfstate");
+
+    assert_null(file_write(size, STR("12\r\n"), 0600));
+    assert_null(file_write(tf,
+            STR("{\"version\":4,\"outputs\":{\"id\":{\"value\":\"x\",\"type\":\"string\"},"
+                "\"pw\":{\"value\":\"hunter2\",\"sensitive\":true}}}"),
+            0600));
+    const struct stack *s = load(f, text, NULL, NULL);
+    AUTO(free) char *vars = json_dumps(s->vars, JSON_COMPACT | JSON_SORT_KEYS);
+
+    assert_string_equal(said(f), "");
+    assert_string_equal(vars, "{\"rev\":\"abc\",\"size\":12,\"tf\":{\"id\":\"x\"}}");
+    s = load(f, text, NULL, "size=3"); /* what --var says is not read elsewhere */
+    assert_int_equal(json_integer_value(json_object_get(s->vars, "size")), 3);
+}
+
+static void test_sources_that_fail(void **state)
+{
+    static const struct {
+        const char *declaration;
+        const char *want; /* the text alone */
+    } rows[] = {
+        { "{command: [sh, -c, 'echo why >&2; exit 3']}", "sh ended with status 3: why" },
+        { "{command: [no-such-program-anywhere]}",
+                "no-such-program-anywhere: No such file or directory" },
+        { "{command: []}", "is an empty list: it must name a program" },
+        { "{command: echo}", "is text, but must be a list" },
+        { "{command: [echo, x], type: integer}", "what the command gives is no integer" },
+        { "{command: [echo, x], default: z}",
+                "has a default and a source ('command'): take one of them away" },
+        { "{command: [printf, '\\377']}", "printf gives no text (UTF-8)" },
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(free) char *text = xasprintf(HEAD "inputs: {a: %s}\n" TAIL, rows[i].declaration);
+
+        load(f, text, NULL, NULL);
+        assert_int_equal(f->diags.count, 1);
+        assert_string_equal(f->diags.items[0].text, rows[i].want);
+        assert_int_equal(f->diags.items[0].place.line, 3);
+    }
+    load(f, HEAD "inputs: {a: {file: absent.txt}}\n" TAIL, NULL, NULL);
+    assert_int_equal(f->diags.count, 1);
+    assert_true(
+            str_ends(str_of(f->diags.items[0].text), STR("absent.txt: No such file or directory")));
+}
+
 static void test_missing_file(void **state)
 {
     struct fixture *f = *state;
@@ -323,6 +379,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_types_vars, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_says_what_is_wrong, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_null_must_remove_something, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sources, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sources_that_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_missing_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_values, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_catalogs, set_up, tear_down),
