@@ -300,6 +300,7 @@ static void read_head(const struct reader *r, const struct doc_node *root, struc
     k->update = (enum kind_update)reader_choice(
             r, root, "update", "update", updates, ARRAY_LEN(updates), KIND_UPDATE_PUT);
     k->is_group = reader_bool(r, root, "group", "group", false);
+    k->is_deleted_first = reader_bool(r, root, "deleted_first", "deleted_first", false);
     k->is_deletable = reader_bool(r, root, "deletable", "deletable", true);
     k->holds_data = reader_bool(r, root, "holds_data", "holds_data", false);
     k->has_tags = reader_bool(r, root, "tags", "tags", k->scope == KIND_SCOPE_GROUP || k->is_group);
@@ -335,7 +336,7 @@ struct kind *kind_parse(
     static const char *const keys[] = { "format", "kind", "title", "cloud", "type", "api_version",
         "scope", "update", "holds_data", "location", "tags", "group", "deletable", "name", "list",
         "minutes", "properties", "actions", "serial", "conflicts", "soft_delete", "ready", "run",
-        "rollouts", "rollout_when", "rules", "in_parent", "doc", NULL };
+        "rollouts", "rollout_when", "rules", "in_parent", "deleted_first", "doc", NULL };
     const struct reader r = { .arena = arena, .diags = diags };
     const size_t errors = diags->errors;
     struct kind *k = arena_alloc(arena, sizeof(*k));

@@ -76,6 +76,9 @@ struct kind {
     bool has_tags;
     bool is_unique_name; /* unique in the world: gets the derived suffix */
     bool is_group; /* holds the stack's resources: deleted last, only if nothing foreign is in it */
+    bool is_deleted_first;     /* its parent's deletion does not take it along, or fails while it is
+                                * there
+                                */
     bool is_deletable;         /* false: DELETE does not exist; it goes with its parent */
     const char *name_pattern;  /* or NULL */
     size_t name_min, name_max; /* 0: not known */

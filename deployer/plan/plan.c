@@ -143,15 +143,17 @@ static void go_along(struct plan_item *child, const struct plan_item *parent, st
 
     if (child->action == PLAN_READ || child->action == PLAN_CREATE || !is_there)
         return;
+    const bool is_first = child->kind != NULL && child->kind->is_deleted_first;
+
     if (child->subject == NULL) {
         if (child->action == PLAN_DELETE || child->action == PLAN_FORGET)
             child->action = PLAN_DELETE;
-        child->goes_with = parent->address;
+        child->goes_with = is_first ? NULL : parent->address;
         return;
     }
     child->action = PLAN_REPLACE;
     child->reason = arena_printf(arena, "goes with %s", parent->address);
-    child->goes_with = parent->address;
+    child->goes_with = is_first ? NULL : parent->address;
 }
 
 /* The highest item above `key` that goes and takes it along, or NULL. */
