@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
     &command_explain,
     &command_probe,
     &command_runbooks,
+    &command_verify,
     &command_version,
 };
 

@@ -28,6 +28,7 @@ extern const struct command command_import;
 extern const struct command command_explain;
 extern const struct command command_probe;
 extern const struct command command_runbooks;
+extern const struct command command_verify;
 extern const struct command command_version;
 
 #endif

@@ -108,6 +108,8 @@ static struct err *open_cloud(struct context *c, const struct session_options *o
         TRY(arm_sandbox_options(c->arena, c->sandbox_dir, &arm, &http));
         arm.subscription = own.subscription; /* the stack's own word: it is in every id */
     }
+    s->dial = http.dial;
+    s->ca_file = http.ca_file;
     TRY(http_loop_new(&http, &s->loop));
     return arm_new(s->loop, &arm, &s->cloud);
 }

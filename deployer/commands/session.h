@@ -13,8 +13,8 @@
 #include "base/err.h"
 #include "commands/context.h"
 #include "engine/engine.h"
+#include "http/loop.h"
 
-struct http_loop;
 struct cloud;
 struct state;
 struct progress;
@@ -26,7 +26,9 @@ struct session {
     struct state *state;
     struct engine *engine;
     struct progress *progress;
-    json_t *facts; /* of the login: tenant, principal */
+    json_t *facts;         /* of the login: tenant, principal */
+    struct http_dial dial; /* how names are resolved and addresses dialled; verify does the same */
+    const char *ca_file;   /* further roots, or NULL */
 };
 
 struct session_options {

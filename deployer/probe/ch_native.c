@@ -172,13 +172,13 @@ static json_t *read_hello(struct reader *r)
     const uint64_t minor = take_varint(r);
     const uint64_t revision = take_varint(r);
     /* Both sides' revision decides; ours has the time zone and not the display name. */
-    const struct str timezone = revision >= REVISION_TIMEZONE ? take_text(r) : STR("");
+    const struct str zone = revision >= REVISION_TIMEZONE ? take_text(r) : STR("");
 
     if (is_over(r))
         return NULL;
     return jsonx_must(json_pack("{s:o, s:I, s:I, s:I, s:o}", "name", text_json(name), "major",
             (json_int_t)major, "minor", (json_int_t)minor, "revision", (json_int_t)revision,
-            "timezone", text_json(timezone)));
+            "timezone", text_json(zone)));
 }
 
 /* Nested causes are read and dropped; a server that nests without end is cut off. */

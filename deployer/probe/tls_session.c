@@ -100,7 +100,9 @@ static struct tls_session *session_new(
         die_oom();
     SSL_set_app_data(s->ssl, s);
     if (o->sni != NULL)
-        SSL_set_tlsext_host_name(s->ssl, o->sni);
+        /* SSL_set_tlsext_host_name, whose cast clang doesn't let pass. */
+        SSL_ctrl(s->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                (void *)(uintptr_t)o->sni);
     return s;
 }
 

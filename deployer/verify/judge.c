@@ -66,6 +66,8 @@ static void judge_evidence(struct verify_job *job, const struct verify_options *
     if (outside != NULL) {
         probe_fact(job->evidence, "probe.reachable", json_false());
         set(job, VERIFY_SKIP, outside);
+    } else if (!is_ok && job->tolerated != NULL) {
+        set(job, VERIFY_SKIP, job->tolerated);
     } else if (is_ok) {
         set(job, VERIFY_FAIL,
                 expected == TRUTH_FALSE ? "what was expected does not hold"

@@ -53,7 +53,6 @@ static void skip(struct verify_job *job, const char *fmt, ...) PRINTF_LIKE(2, 3)
 
 static void skip(struct verify_job *job, const char *fmt, ...)
 {
-    AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
     char *formatted = NULL;
     va_list ap;
 
@@ -106,8 +105,7 @@ static struct err *prepare_job(const struct check *c, const struct verify_source
     if (c->tolerate != NULL && is_sandbox) {
         const char *why = source->not_running(source->arg, c->service);
 
-        if (why != NULL)
-            skip(job, "not running: %s", why);
+        job->tolerated = xstrdup(why);
     }
     return NULL;
 }
@@ -145,6 +143,7 @@ void verify_jobs_release(struct verify_jobs *jobs)
         json_decref(job->target);
         json_decref(job->evidence);
         free(job->skip);
+        free(job->tolerated);
         free(job->reason);
     }
     free(jobs->items);

@@ -31,7 +31,8 @@ struct verify_job {
     struct probe_secret secrets[VERIFY_SECRETS_MAX];
     char *members[VERIFY_SECRETS_MAX]; /* texts of secrets[].member */
     size_t secret_count;
-    char *skip; /* why it can't run, or NULL */
+    char *skip;      /* why it can't run, or NULL */
+    char *tolerated; /* why a failure would be let pass ("not running"), or NULL */
     int64_t timeout_ms;
 
     /* After verify_run. */

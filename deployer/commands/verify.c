@@ -1,0 +1,138 @@
+/*
+ * verify - proves that what a stack describes works, by speaking each service's own protocol.
+ */
+#include "base/clock.h"
+#include "base/jsonx.h"
+#include "commands/command.h"
+#include "commands/context.h"
+#include "commands/runbook_set.h"
+#include "commands/session.h"
+#include "commands/verdict.h"
+#include "state/state.h"
+#include "verify/verify.h"
+
+struct options {
+    struct context_list only;
+    const char *fail_on;
+    const char *auth;
+    bool is_require_all;
+};
+
+static struct err *resolve(void *arg, const json_t *doc, json_t **ret)
+{
+    return engine_resolve(((struct session *)arg)->engine, doc, ret);
+}
+
+static const struct secret_table *secrets(void *arg)
+{
+    return engine_secrets(((struct session *)arg)->engine);
+}
+
+/* What the last apply noted at the service's resources: "not running". */
+static const char *not_running(void *arg, const char *service)
+{
+    const struct session *s = arg;
+    const json_t *entries = json_object_get(state_document(s->state), "entries");
+    const char *key = NULL;
+    json_t *entry = NULL;
+
+    json_object_foreach ((json_t *)(uintptr_t)entries, key, entry) {
+        struct str rest = str_of(jsonx_text(entry, "address"));
+        const struct str owner = str_cut(&rest, '.');
+
+        if (jsonx_text(entry, "note") != NULL && str_eq(owner, str_of(service)))
+            return jsonx_text(entry, "note");
+    }
+    return NULL;
+}
+
+/* The resources that the model has and the state has not: then there is nothing to verify yet. */
+static bool is_deployed(const struct session *s)
+{
+    return json_object_size(json_object_get(state_document(s->state), "entries")) > 0;
+}
+
+static void set_stack(json_t *document, const struct model *m)
+{
+    json_object_set_new(document, "stack", jsonx_textf("%s", m->stack));
+    json_object_set_new(document, "environment", jsonx_textf("%s", m->environment));
+    json_object_set_new(document, "target", jsonx_textf("%s", m->target));
+}
+
+static struct err *check_all(
+        struct context *c, struct session *s, const struct options *o, json_t **ret)
+{
+    const struct probe_net net = { .resolver = s->dial.resolver,
+        .map = s->dial.map == NULL ? (struct address_map){ .count = 0 } : *s->dial.map,
+        .ca_file = s->ca_file };
+    const struct verify_options options = { .only = o->only.items,
+        .only_count = o->only.count,
+        .timeout_ms = c->timeout_ms,
+        .is_require_all = o->is_require_all,
+        .net = &net };
+    const struct verify_source source = {
+        .arg = s, .resolve = resolve, .secrets = secrets, .not_running = not_running
+    };
+    AUTO(verify_jobs) struct verify_jobs jobs = { 0 };
+
+    TRY(verify_prepare(c->model, &source, &options, &jobs));
+    verify_run(&jobs, &options, NULL, NULL);
+    *ret = verify_checks_json(&jobs);
+    return NULL;
+}
+
+static struct err *run(int argc, char **argv)
+{
+    AUTO(context) struct context c = { 0 };
+    AUTO(session) struct session s = { 0 };
+    struct options o = { 0 };
+    struct runbooks set;
+    json_auto_t *checks = NULL;
+    const struct context_option own[] = {
+        { .name = "only", .list = &o.only },
+        { .name = "fail-on", .value = &o.fail_on },
+        { .name = "require-all", .flag = &o.is_require_all },
+        { .name = "auth", .value = &o.auth },
+    };
+
+    TRY(context_parse(&c, argc, argv,
+            &(struct context_spec){ .options = own,
+                    .option_count = ARRAY_LEN(own),
+                    .args_min = 1,
+                    .args_max = 1,
+                    .formats = VERDICT_FORMATS }));
+    TRY(runbook_set_load(&c, &set));
+    TRY(session_open(&c, &(struct session_options){ .file = c.args[0], .auth = o.auth }, &s));
+    if (!is_deployed(&s)) {
+        struct err *e = err_new(ERR_CONFIG, 0, "%s: nothing is deployed yet", c.args[0]);
+
+        err_set_hint(e, "deployer apply %s", c.args[0]);
+        return e;
+    }
+    TRY(session_refresh(&s));
+    const int64_t started_ms = clock_now_ms();
+
+    TRY(check_all(&c, &s, &o, &checks));
+    json_auto_t *document = verdict_document(&set, "verify", checks, clock_now_ms() - started_ms);
+
+    set_stack(document, c.model);
+    TRY(verdict_write(&c, document));
+    return verdict_status(document, o.fail_on);
+}
+
+const struct command command_verify = {
+    .name = "verify",
+    .summary = "prove that the stack works: DNS, TLS and each service's own protocol",
+    .usage = "Usage: deployer verify STACK [OPTIONS]\n"
+             "\n"
+             "Runs every check of the stack's services side by side. What fails is explained by a "
+             "runbook.\n"
+             "A check of a private endpoint that this machine can't reach is skipped, not failed.\n"
+             "\n"
+             "Options:\n"
+             "      --only NAME          a service (redis) or a check (redis.login); repeatable\n"
+             "      --require-all        what is skipped fails\n"
+             "      --fail-on SEVERITY   of findings: error (default), warn or note\n"
+             "      --auth NAME          forces a login\n" CONTEXT_USAGE,
+    .run = run,
+};
