@@ -36,7 +36,7 @@ static struct err *make_login(const char *path)
     AUTO(free) char *key = digest_random_text("0123456789abcdef", 64);
     json_auto_t *j = jsonx_must(
             json_pack("{s:s, s:s, s:s, s:s, s:s}", "tenant", "7e4a0000-0000-4000-8000-000000000001",
-                    "subscription", "5b500000-0000-4000-8000-000000000001", "client_id",
+                    "subscription", "00000000-0000-0000-0000-000000000000", "client_id",
                     "c11e0000-0000-4000-8000-000000000001", "object_id",
                     "0b1e0000-0000-4000-8000-000000000001", "key", key));
     AUTO(free) char *text = jsonx_pretty(j);

@@ -79,7 +79,9 @@ static void judge_evidence(struct verify_job *job, const struct verify_options *
 
 void verify_judge(struct verify_job *job, const struct verify_options *o)
 {
-    if (job->skip != NULL)
+    if (job->broken != NULL)
+        set(job, VERIFY_FAIL, job->broken);
+    else if (job->skip != NULL)
         set(job, VERIFY_SKIP, job->skip);
     else
         judge_evidence(job, o);

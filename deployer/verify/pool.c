@@ -32,7 +32,7 @@ static void run_one(const struct pool *p, struct verify_job *job)
         .deadline_ms = clock_now_ms() + job->timeout_ms };
     const int64_t started_ms = clock_now_ms();
 
-    if (job->skip == NULL)
+    if (job->skip == NULL && job->broken == NULL)
         job->evidence = probe_run(&probe);
     job->duration_ms = clock_now_ms() - started_ms;
     verify_judge(job, p->o);

@@ -89,17 +89,23 @@ static void take_secrets(struct verify_job *job, const struct secret_table *secr
     }
 }
 
-static struct err *prepare_job(const struct check *c, const struct verify_source *source,
+static void prepare_job(const struct check *c, const struct verify_source *source,
         const struct verify_options *o, bool is_sandbox, struct verify_job *job)
 {
     const char *unknown = NULL;
 
     job->check = c;
     job->timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : VERIFY_TIMEOUT_MS;
-    TRY(source->resolve(source->arg, c->target, &job->target));
+    struct err *e = source->resolve(source->arg, c->target, &job->target);
+
+    if (e != NULL) {
+        job->broken = xstrdup(err_text(e));
+        err_free(e);
+        return;
+    }
     if (expr_has_unknown(job->target, &unknown)) {
         skip(job, "not deployed yet: %s is not known", unknown == NULL ? "its target" : unknown);
-        return NULL;
+        return;
     }
     take_secrets(job, source->secrets(source->arg));
     if (c->tolerate != NULL && is_sandbox) {
@@ -107,7 +113,6 @@ static struct err *prepare_job(const struct check *c, const struct verify_source
 
         job->tolerated = xstrdup(why);
     }
-    return NULL;
 }
 
 struct err *verify_prepare(const struct model *m, const struct verify_source *source,
@@ -120,11 +125,8 @@ struct err *verify_prepare(const struct model *m, const struct verify_source *so
     for (size_t i = 0; i < m->check_count; i++) {
         if (!is_wanted(&m->checks[i], o))
             continue;
-        struct err *e = prepare_job(
+        prepare_job(
                 &m->checks[i], source, o, text_eq(m->target, "sandbox"), &jobs.items[jobs.count++]);
-
-        if (e != NULL)
-            return err_wrap(e, "check %s", m->checks[i].name);
     }
     *ret = jobs;
     jobs = (struct verify_jobs){ 0 };
@@ -144,6 +146,7 @@ void verify_jobs_release(struct verify_jobs *jobs)
         json_decref(job->evidence);
         free(job->skip);
         free(job->tolerated);
+        free(job->broken);
         free(job->reason);
     }
     free(jobs->items);

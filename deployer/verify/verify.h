@@ -32,6 +32,7 @@ struct verify_job {
     char *members[VERIFY_SECRETS_MAX]; /* texts of secrets[].member */
     size_t secret_count;
     char *skip;      /* why it can't run, or NULL */
+    char *broken;    /* why its target can't be made, or NULL: it fails */
     char *tolerated; /* why a failure would be let pass ("not running"), or NULL */
     int64_t timeout_ms;
 
