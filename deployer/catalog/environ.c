@@ -60,8 +60,7 @@ static json_t *as_text(
     if (json_is_number(value) || json_is_boolean(value))
         expr_print_value(&text, value);
     else if (eval_mark(value) != EVAL_POISON)
-        value_error(
-                &f->scope, node, path, "a variable is a text, not a %s", jsonx_type_name(value));
+        value_error(&f->scope, node, path, "a variable is a text, not %s", eval_type_text(value));
     json_decref(value);
     return text.len == 0 ? json_null() : jsonx_must(json_string(buf_text(&text)));
 }
@@ -121,7 +120,7 @@ static void merge(struct filling *f, const struct doc_node *node)
         return;
     }
     if (!json_is_object(map)) {
-        value_error(&f->scope, node, f->path, "$merge wants a map, got a %s", jsonx_type_name(map));
+        value_error(&f->scope, node, f->path, "$merge wants a map, got %s", eval_type_text(map));
         return;
     }
     json_object_foreach (map, key, member) {

@@ -91,6 +91,19 @@ json_t *eval_unknown(const char *what)
     return jsonx_must(json_pack("{s:s}", "$unknown", what));
 }
 
+const char *eval_type_text(const json_t *value)
+{
+    if (eval_mark(value) == EVAL_SECRET)
+        return "a secret";
+    if (eval_mark(value) != EVAL_PLAIN)
+        return "something known only after apply";
+    if (json_is_object(value) || json_is_array(value))
+        return json_is_object(value) ? "a map" : "a list";
+    if (json_is_string(value) || json_is_boolean(value))
+        return json_is_string(value) ? "a text" : "true or false";
+    return json_is_integer(value) ? "a whole number" : json_is_real(value) ? "a number" : "null";
+}
+
 struct err *eval_bool(const json_t *value, bool *ret)
 {
     if (json_is_null(value) || json_is_boolean(value)) {
@@ -99,7 +112,7 @@ struct err *eval_bool(const json_t *value, bool *ret)
     }
     if (eval_mark(value) == EVAL_SECRET)
         return err_new(ERR_CONFIG, 0, "a secret can't be a condition");
-    return err_new(ERR_CONFIG, 0, "is a %s where true or false is wanted", jsonx_type_name(value));
+    return err_new(ERR_CONFIG, 0, "is %s where true or false is wanted", eval_type_text(value));
 }
 
 /* --- members --- */
@@ -160,10 +173,10 @@ struct err *eval_member(const json_t *base, const json_t *key, const char *what,
         return buf_check(&text, "an expression");
     }
     if (!json_is_string(key) && !json_is_integer(key))
-        return err_new(ERR_CONFIG, 0, "%s[...]: the key is a %s, not a text or a whole number",
-                what, jsonx_type_name(key));
+        return err_new(ERR_CONFIG, 0, "%s[...]: the key is %s, not a text or a whole number", what,
+                eval_type_text(key));
     if (!json_is_null(base) && !json_is_object(base) && !(json_is_array(base)))
-        return err_new(ERR_CONFIG, 0, "%s is a %s: it has no members", what, jsonx_type_name(base));
+        return err_new(ERR_CONFIG, 0, "%s is %s: it has no members", what, eval_type_text(base));
     if (json_is_array(base) && !json_is_integer(key))
         return err_new(
                 ERR_CONFIG, 0, "%s is a list: it has no member '%s'", what, json_string_value(key));
@@ -447,8 +460,8 @@ static struct err *compare(const char *op, const json_t *a, const json_t *b, jso
     } else if (json_is_string(a) && json_is_string(b)) {
         order = strcmp(json_string_value(a), json_string_value(b));
     } else {
-        return err_new(ERR_CONFIG, 0, "'%s' compares two numbers or two texts, not a %s and a %s",
-                op, jsonx_type_name(a), jsonx_type_name(b));
+        return err_new(ERR_CONFIG, 0, "'%s' compares two numbers or two texts, not %s and %s", op,
+                eval_type_text(a), eval_type_text(b));
     }
     const bool is_or_equal = op[1] == '=';
 

@@ -65,6 +65,8 @@ enum eval_mark eval_mark(const json_t *value);
 enum eval_mark eval_mark_deep(const json_t *value);
 /* The first {"$unknown"} in it, or NULL. Borrowed. */
 const char *eval_unknown_in(const json_t *value);
+/* "a text", "a whole number", "a list" ... for messages. */
+const char *eval_type_text(const json_t *value);
 /* Owned marks. */
 json_t *eval_left(struct buf *text);
 json_t *eval_absent(const char *what);

@@ -137,7 +137,7 @@ static const char *known_text(struct expansion *x, const char *root, const char 
     else if (json_is_null(value) && is_required)
         value_error(&s, at, path, "is missing");
     else if (eval_mark(value) == EVAL_PLAIN && !json_is_null(value))
-        value_error(&s, at, path, "must be a text, not a %s", jsonx_type_name(value));
+        value_error(&s, at, path, "must be a text, not %s", eval_type_text(value));
     return "";
 }
 

@@ -13,7 +13,7 @@
 
 static struct err *wants(const char *wanted, const json_t *got)
 {
-    return err_new(ERR_CONFIG, 0, "wants %s, got a %s", wanted, jsonx_type_name(got));
+    return err_new(ERR_CONFIG, 0, "wants %s, got %s", wanted, eval_type_text(got));
 }
 
 static struct str text_arg(const struct func_call *c, size_t i)

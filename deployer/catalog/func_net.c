@@ -43,8 +43,8 @@ static struct err *parse_network(const json_t *value, struct network *ret)
     int64_t bits = 0;
 
     if (!json_is_string(value))
-        return err_new(ERR_CONFIG, 0, "wants a network such as 10.0.0.0/16, got a %s",
-                jsonx_type_name(value));
+        return err_new(ERR_CONFIG, 0, "wants a network such as 10.0.0.0/16, got %s",
+                eval_type_text(value));
     const struct str address = str_cut(&rest, '/');
 
     if (rest.p == NULL)
@@ -59,7 +59,7 @@ static struct err *parse_network(const json_t *value, struct network *ret)
 static struct err *whole_number(const json_t *value, int64_t min, int64_t max, int64_t *ret)
 {
     if (!json_is_integer(value))
-        return err_new(ERR_CONFIG, 0, "wants a whole number, got a %s", jsonx_type_name(value));
+        return err_new(ERR_CONFIG, 0, "wants a whole number, got %s", eval_type_text(value));
     if (json_integer_value(value) < min || json_integer_value(value) > max)
         return err_new(ERR_CONFIG, 0, "%lld is not from %lld to %lld",
                 (long long)json_integer_value(value), (long long)min, (long long)max);

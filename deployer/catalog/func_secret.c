@@ -63,7 +63,7 @@ struct err *func_text_of(const struct func_call *c, const json_t *value, struct 
     } else if (json_is_boolean(value)) {
         buf_add_text(out, json_is_true(value) ? "true" : "false");
     } else {
-        return err_new(ERR_CONFIG, 0, "wants a text, got a %s", jsonx_type_name(value));
+        return err_new(ERR_CONFIG, 0, "wants a text, got %s", eval_type_text(value));
     }
     return buf_check(out, "a text");
 }

@@ -58,6 +58,10 @@ bool pattern_matches(struct expansion *x, const char *pattern, const char *text)
 
 /* --- types --- */
 
+static const char *const type_texts[] = { "a text", "a whole number", "a number", "true or false",
+    "a list", "a map", "a value" };
+_Static_assert(ARRAY_LEN(type_texts) == INPUT_ANY + 1, "a text for each type");
+
 static bool has_type(const json_t *value, enum input_type type)
 {
     switch (type) {
@@ -331,8 +335,7 @@ static json_t *check(const struct checked *c, json_t *value)
     value = convert(c, value, type);
     if (!has_type(value, type)) {
         AUTO(free)
-        char *text = xasprintf(
-                "must be a %s, not a %s", service_input_type_name(type), jsonx_type_name(value));
+        char *text = xasprintf("must be %s, not %s", type_texts[type], eval_type_text(value));
 
         complain(c, "input.type", text);
         json_decref(value);

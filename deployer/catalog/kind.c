@@ -349,8 +349,10 @@ struct kind *kind_parse(
     k->place = root->place;
     reader_check_format(&r, root);
     reader_check_keys(&r, root, "", keys);
-    if (strcmp(reader_required(&r, root, "kind", ""), name) != 0)
-        reader_error(&r, root, "kind", "must be '%s' as the file's name", name);
+    const char *own = reader_required(&r, root, "kind", "");
+
+    if (own[0] != '\0' && strcmp(own, name) != 0)
+        reader_error(&r, doc_get(root, "kind"), "kind", "must be '%s' as the file's name", name);
     read_head(&r, root, k);
     read_location(&r, root, k);
     read_name(&r, doc_get(root, "name"), k);

@@ -65,8 +65,8 @@ static void add_keyed(
         const char *key = number != NULL ? number : json_string_value(item);
 
         if (key == NULL) {
-            value_error(s, node, path, "wants a list of texts or a map: element %zu is a %s", i,
-                    jsonx_type_name(item));
+            value_error(s, node, path, "wants a list of texts or a map: element %zu is %s", i,
+                    eval_type_text(item));
             continue;
         }
         if (parts_find(h->parts, key) != NULL)
@@ -96,8 +96,7 @@ static void add_each(struct scope *s, const struct head *h, const struct doc_nod
         return;
     }
     if (!json_is_object(over) && !json_is_null(over))
-        value_error(
-                s, node, path, "wants a list of texts or a map, got a %s", jsonx_type_name(over));
+        value_error(s, node, path, "wants a list of texts or a map, got %s", eval_type_text(over));
     json_object_foreach (over, key, member) {
         add_part(s->x, h, key, member);
     }
@@ -317,7 +316,7 @@ static json_t *compute_name(struct expansion *x, void *arg, struct deps *deps)
     if (eval_mark(name) == EVAL_POISON)
         return TAKE(name);
     if (!json_is_string(name) && eval_mark(name) != EVAL_LEFT) {
-        value_error(&s, node, path, "must be a text, not a %s", jsonx_type_name(name));
+        value_error(&s, node, path, "must be a text, not %s", eval_type_text(name));
         return eval_poison();
     }
     if (k->is_unique_name

@@ -250,6 +250,19 @@ static bool match_here(
     return is_match;
 }
 
+/* Whether a | stands outside of all groups: the ^ then belongs to the first alternative only. */
+static bool has_top_alternatives(const char *p, const char *end)
+{
+    while (p < end && *p != '|') {
+        const char *behind = strchr("*+?{}$^)", *p) != NULL ? p + 1 : atom_end(p, end);
+
+        if (behind == NULL)
+            return true;
+        p = behind;
+    }
+    return p < end;
+}
+
 enum pattern_answer pattern_match(const char *pattern, const char *text)
 {
     struct matcher m = { 0 };
@@ -259,7 +272,7 @@ enum pattern_answer pattern_match(const char *pattern, const char *text)
         if (*c >= 0x80)
             return PATTERN_UNKNOWN;
     }
-    if (pattern[0] != '^') /* a search, or alternatives at the top */
+    if (pattern[0] != '^' || has_top_alternatives(pattern + 1, end)) /* a search, or worse */
         return PATTERN_UNKNOWN;
     const bool is_match = match_here(&m, pattern + 1, end, text, NULL);
 

@@ -56,8 +56,8 @@ static void require(struct building *b, const char *member, const json_t *value)
         value_error(&b->scope, b->parts->spec->node, path,
                 "is needed: a %s lives in another resource", b->parts->kind->title);
     else if (!json_is_string(value) && eval_mark(value) == EVAL_PLAIN)
-        value_error(&b->scope, node_of(b, member), path, "must be an id, not a %s",
-                jsonx_type_name(value));
+        value_error(&b->scope, node_of(b, member), path, "must be an id, not %s",
+                eval_type_text(value));
 }
 
 static void set_scope(struct building *b)

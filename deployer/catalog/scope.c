@@ -721,8 +721,8 @@ json_t *scope_setting(struct expansion *x, const char *root, const char *name)
 static struct err *text_arg(const char *name, const json_t *value, const char **ret)
 {
     if (!json_is_string(value))
-        return err_new(ERR_CONFIG, 0, "%s() wants a text that is known, got a %s", name,
-                jsonx_type_name(value));
+        return err_new(ERR_CONFIG, 0, "%s() wants a text that is known, got %s", name,
+                eval_type_text(value));
     *ret = json_string_value(value);
     return NULL;
 }

@@ -258,8 +258,11 @@ struct service *service_parse(struct arena *arena, const struct doc_node *root, 
     }
     reader_check_format(&r, root);
     reader_check_keys(&r, root, "", keys);
-    if (strcmp(reader_required(&r, root, "service", ""), name) != 0)
-        reader_error(&r, root, "service", "must be '%s' as the folder's name", name);
+    const char *own = reader_required(&r, root, "service", "");
+
+    if (own[0] != '\0' && strcmp(own, name) != 0)
+        reader_error(
+                &r, doc_get(root, "service"), "service", "must be '%s' as the folder's name", name);
     s->name = arena_text(arena, name);
     s->file = arena_text(arena, file);
     s->title = reader_required(&r, root, "title", "");

@@ -209,7 +209,7 @@ static void lay_over(struct scope *s, const struct doc_node *node, const struct 
     } else if (json_is_object(more)) {
         json_object_update(map, (json_t *)(uintptr_t)more);
     } else {
-        complain_at(s, node, trail, "$merge wants a map, got a %s", jsonx_type_name(more));
+        complain_at(s, node, trail, "$merge wants a map, got %s", eval_type_text(more));
     }
 }
 
@@ -311,7 +311,7 @@ static void repeat(
         path = trail_text(trail);
         value_not_known(s, node, path, over);
     } else if (!json_is_array(over) && !json_is_object(over)) {
-        complain_at(s, node, trail, "$each wants a list or a map, got a %s", jsonx_type_name(over));
+        complain_at(s, node, trail, "$each wants a list or a map, got %s", eval_type_text(over));
     } else {
         repeat_over(s, node, trail, over, list);
     }
@@ -389,7 +389,7 @@ const char *value_text(struct scope *s, const struct doc_node *node, const char 
             && !expr_is_template((struct str){ .p = node->text, .len = node->text_len }))
         return node->text;
     if (!json_is_string(value)) {
-        value_error(s, node, path, "must be a text, not a %s", jsonx_type_name(value));
+        value_error(s, node, path, "must be a text, not %s", eval_type_text(value));
         return NULL;
     }
     return arena_text(s->x->arena, json_string_value(value));
