@@ -1,9 +1,13 @@
 #include "commands/verdict.h"
 
 #include "base/clock.h"
+#include "base/alloc.h"
 #include "base/jsonx.h"
 #include "report/junit.h"
+#include "report/markdown.h"
+#include "report/sarif.h"
 #include "report/verify_text.h"
+#include "stack/stack.h"
 
 static void add_findings(const struct runbooks *set, json_t *check)
 {
@@ -64,16 +68,33 @@ json_t *verdict_document(
 
 struct err *verdict_write(struct context *c, const json_t *document)
 {
+    const char *file = c->stack == NULL ? NULL : c->stack->file;
     AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
-    AUTO(buf) struct buf junit = BUF_INIT(BUF_TEXT_MAX);
 
     if (context_wants(c, "text")) {
         report_verify_text(document, c->has_color, &text);
         TRY(context_write(c, "text", buf_str(&text)));
     }
     if (context_wants(c, "junit")) {
-        report_junit(document, &junit);
-        TRY(context_write(c, "junit", buf_str(&junit)));
+        buf_clear(&text);
+        report_junit(document, &text);
+        TRY(context_write(c, "junit", buf_str(&text)));
+    }
+    if (context_wants(c, "sarif")) {
+        json_auto_t *sarif = report_sarif(document, file);
+        AUTO(free) char *pretty = jsonx_pretty(sarif);
+
+        TRY(context_write(c, "sarif", str_of(pretty)));
+    }
+    if (context_wants(c, "markdown")) {
+        buf_clear(&text);
+        report_markdown(document, &text);
+        TRY(context_write(c, "markdown", buf_str(&text)));
+    }
+    if (context_wants(c, "github")) {
+        buf_clear(&text);
+        report_github(document, file, &text);
+        TRY(context_write(c, "github", buf_str(&text)));
     }
     return context_write_json(c, document);
 }

@@ -22,6 +22,6 @@ MUST_CHECK struct err *verdict_write(struct context *c, const json_t *document);
  */
 MUST_CHECK struct err *verdict_status(const json_t *document, const char *fail_on);
 
-#define VERDICT_FORMATS "text json junit"
+#define VERDICT_FORMATS "text json junit sarif markdown github"
 
 #endif
