@@ -42,13 +42,16 @@ static const struct kind database = {
     .name = "database", .type = "M.T/databases", .is_deletable = true, .holds_data = true
 };
 static const struct kind setting = { .name = "setting", .type = "M.T/settings" };
+static const struct kind link = {
+    .name = "link", .type = "M.T/things/links", .is_deletable = true, .is_deleted_first = true
+};
 static const struct kind group = {
     .name = "group", .type = "M.T/groups", .is_deletable = true, .is_group = true
 };
 
 static const struct kind *kind_named(void *arg, const char *name)
 {
-    static const struct kind *const kinds[] = { &thing, &database, &setting, &group };
+    static const struct kind *const kinds[] = { &thing, &database, &setting, &link, &group };
 
     (void)arg;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
@@ -339,6 +342,28 @@ static void test_children_go_with_what_is_replaced(void **unused)
     assert_string_equal(p->items[part->needs[0]].address, "s.t");
 }
 
+static void test_what_a_deletion_does_not_take_along_is_deleted_first(void **unused)
+{
+    (void)unused;
+    AUTO(arena) struct arena *arena = arena_new();
+    struct world w = new_world(arena);
+
+    w.is_destroy = true;
+    in_state(&w, "s.t", THING_ID, "thing", "{}", NULL);
+    in_state(&w, "s.l", THING_ID "/links/l", "link", "{}", "s.t");
+    in_state(&w, "s.p", CHILD_ID, "database", "{}", "s.t");
+    in_cloud(&w, THING_ID, "{}");
+    in_cloud(&w, THING_ID "/links/l", "{}");
+    in_cloud(&w, CHILD_ID, "{}");
+    const struct plan *p = built(&w);
+    const struct plan_item *parent = item_at(p, "s.t");
+
+    assert_null(item_at(p, "s.l")->goes_with);
+    assert_string_equal(item_at(p, "s.p")->goes_with, "s.t");
+    assert_int_equal(parent->delete_need_count, 1);
+    assert_string_equal(p->items[parent->delete_needs[0]].address, "s.l");
+}
+
 static void test_order_of_deletions(void **unused)
 {
     (void)unused;
@@ -526,6 +551,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_action_table),
         cmocka_unit_test(test_children_go_with_what_is_replaced),
+        cmocka_unit_test(test_what_a_deletion_does_not_take_along_is_deleted_first),
         cmocka_unit_test(test_order_of_deletions),
         cmocka_unit_test(test_who_used_it_is_updated_before_it_goes),
         cmocka_unit_test(test_one_id_twice),
