@@ -8,6 +8,9 @@
 #include "base/text.h"
 #include "sandbox/embedded.h"
 
+/* How deep "use:" may lead to "use:". */
+#define USE_DEPTH_MAX 8
+
 struct kinds {
     struct arena *arena;
     struct kind *items;
@@ -15,6 +18,7 @@ struct kinds {
     struct kind_namespace *namespaces;
     size_t namespace_count, namespace_capacity;
     const json_t *general;
+    const json_t *settings;
 };
 
 static void release_json(void *j)
@@ -199,10 +203,39 @@ static struct err *read_name(struct arena *arena, const json_t *data, struct kin
     return spec_build(arena, "name", spec, &kind->name);
 }
 
+/* A copy in which each "use:NAME" is what general.yaml shares under that name. Owned. */
+static json_t *with_shared(const json_t *shared, const json_t *j, int depth)
+{
+    const char *text = json_string_value(j);
+    const char *key = NULL;
+    json_t *value = NULL;
+
+    if (text != NULL && strncmp(text, "use:", 4) == 0 && depth < USE_DEPTH_MAX)
+        return with_shared(shared, json_object_get(shared, text + 4), depth + 1);
+    if (!json_is_object(j))
+        return j == NULL ? json_null() : jsonx_copy(j);
+    json_t *out = jsonx_must(json_object());
+
+    json_object_foreach ((json_t *)(uintptr_t)j, key, value)
+        json_object_set_new(out, key, with_shared(shared, value, depth));
+    return out;
+}
+
+static struct err *read_body(struct kinds *k, const json_t *data, struct kind *kind)
+{
+    const json_t *body = json_object_get(data, "body");
+
+    if (body == NULL)
+        return NULL;
+    json_t *whole = with_shared(json_object_get(k->general, "shared"), body, 0);
+
+    arena_hook(k->arena, release_json, whole);
+    return err_wrap(spec_build(k->arena, "body", whole, &kind->body), "%s", kind->type);
+}
+
 static struct err *add_kind(struct kinds *k, json_t *data)
 {
     struct kind kind = { .type = jsonx_text(data, "type"), .data = data };
-    const json_t *body = json_object_get(data, "body");
 
     if (kind.type == NULL)
         return err_new(ERR_CONFIG, 0, "type is missing");
@@ -220,8 +253,7 @@ static struct err *add_kind(struct kinds *k, json_t *data)
     read_flags(data, &kind);
     read_states(data, &kind);
     TRY(read_name(k->arena, data, &kind));
-    if (body != NULL)
-        TRY(spec_build(k->arena, "body", body, &kind.body));
+    TRY(read_body(k, data, &kind));
     GROW(k->items, k->count, k->capacity);
     k->items[k->count++] = kind;
     return NULL;
@@ -235,6 +267,8 @@ static struct err *add_file(struct kinds *k, const struct sandbox_file *file)
     json_t *one = NULL;
 
     TRY(read_file(k, file, &data));
+    if (json_object_get(data, "settings") != NULL)
+        k->settings = json_object_get(data, "settings");
     json_array_foreach (json_object_get(data, "kinds"), i, one)
         TRY(err_wrap(add_kind(k, one), "%s: kind %zu", file->path, i + 1));
     if (json_object_get(data, "type") != NULL)
@@ -336,6 +370,11 @@ const struct kind_namespace *kinds_namespace_at(const struct kinds *k, size_t i)
 const json_t *kinds_general(const struct kinds *k)
 {
     return k->general;
+}
+
+const json_t *kinds_settings(const struct kinds *k)
+{
+    return k->settings;
 }
 
 const char *const *kind_versions(const struct kind *kind, size_t *ret_count)

@@ -85,6 +85,8 @@ size_t kinds_namespace_count(const struct kinds *k);
 const struct kind_namespace *kinds_namespace_at(const struct kinds *k, size_t i);
 /* The file `general.yaml`: regions, built-in roles. */
 const json_t *kinds_general(const struct kinds *k);
+/* A database server's parameters: [name, default, type, allowed values, takes effect at once]. */
+const json_t *kinds_settings(const struct kinds *k);
 /* The versions that a kind is served by, newest first. */
 const char *const *kind_versions(const struct kind *kind, size_t *ret_count);
 bool kind_has_version(const struct kind *kind, const char *version);

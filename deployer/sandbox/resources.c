@@ -170,7 +170,7 @@ static struct resource *recover(struct call *c)
 /* The id with the names as the caller spelt them and the types as the service does. */
 static const char *new_id(const struct call *c)
 {
-    const char *slash = strrchr(c->rid->id, '/');
+    const char *slash = strrchr(c->kind->is_name_lower ? c->rid->key : c->rid->id, '/');
 
     if (c->rid->ns == NULL)
         return c->rid->id;

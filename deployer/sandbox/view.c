@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "sandbox/auth.h"
 #include "sandbox/backend.h"
+#include "sandbox/hooks.h"
 #include "sandbox/rid.h"
 #include "sandbox/validate.h"
 
@@ -60,6 +61,21 @@ static const char *location_of(const struct store *s, const struct resource *r)
     return "";
 }
 
+/* What several files need and no member of the document says. */
+static void add_derived(
+        struct sandbox *s, const struct resource *r, const struct rid *rid, json_t *j)
+{
+    const char *domain = json_string_value(jsonx_at(r->made, "properties.defaultDomain"));
+    const json_t *secrets = jsonx_at(r->doc, "properties.configuration.secrets");
+
+    json_object_set_new(j, "scope", jsonx_textf("%.*s", (int)strlen(rid->scope_key), r->id));
+    json_object_set_new(j, "principal", jsonx_textf("%s", auth_object_id(s->auth)));
+    json_object_set_new(
+            j, "secrets", secrets == NULL ? jsonx_must(json_array()) : jsonx_copy(secrets));
+    if (domain != NULL)
+        json_object_set_new(j, "word", jsonx_textf("%.*s", (int)strcspn(domain, "."), domain));
+}
+
 json_t *view_context(struct sandbox *s, const struct resource *r)
 {
     struct arena *arena = arena_new();
@@ -76,6 +92,7 @@ json_t *view_context(struct sandbox *s, const struct resource *r)
             rid.group == NULL ? "" : rid.group, "tenant", auth_tenant(s->auth), "hidden", r->hidden,
             "self", store_full(r)));
 
+    add_derived(s, r, &rid, j);
     if (parent != NULL) {
         json_t *full = store_full(parent);
 
@@ -205,6 +222,7 @@ json_t *view_resource(struct sandbox *s, const struct resource *r)
     if (r->kind->body != NULL)
         add_subresources(r, r->kind->body, out);
     add_envelope(s, r, out);
+    hooks_view(s, r, out);
     if (json_is_object(live))
         jsonx_merge_patch(out, live);
     return out;
