@@ -5,7 +5,8 @@ import time
 import unittest
 
 from fakes.arm import GROUP, SUB, THING, Arm, Answer, error, read, remove, run, secret_env, thing, write
-from fakes.server import Server
+from fakes.dns import Dns
+from fakes.server import Server, certificate
 
 
 def ok(case, result):
@@ -432,6 +433,19 @@ class Connections(unittest.TestCase):
         with Arm({"GET /things/a": [Answer(200, thing())]}) as arm:
             r = run(arm, [read() for _ in range(20)], serial=True)
             self.assertEqual(sum(q["new"] for q in r.requests), 1)
+
+    def test_own_resolver_and_address_map(self):
+        """A private address is dialled elsewhere; the name in TLS and Host stays."""
+        with Arm({"GET /things/a": [Answer(200, thing())]}) as arm, Dns("arm.test") as dns:
+            dial = {"ca": certificate()[1], "resolver": dns.server, "map": "10.0.0.0/8=127.0.0.0/8"}
+            endpoint = "https://arm.test:" + arm.url.rsplit(":", 1)[1]
+            r = run(arm, [read()], options={"endpoint": endpoint}, http=dial)
+            ok(self, r.results[0])
+            self.assertIn("arm.test", dns.asked)
+            self.assertTrue(arm.seen("GET", "/things/a")[0].headers["host"].startswith("arm.test:"))
+            r = run(arm, [read(time_ms=9000)], options={"endpoint": endpoint.replace("arm.", "none.")}, http=dial)
+            self.assertEqual(r.results[0]["error"]["kind"], "net")
+            self.assertIn("name none.test", r.results[0]["error"]["text"])
 
     def test_any_request(self):
         with Arm({"GET /permissions": [Answer(200, {"value": [{"actions": ["*"]}]})],

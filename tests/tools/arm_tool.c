@@ -1,7 +1,8 @@
 /*
  * arm_tool SCRIPT - drives cloud/arm for the integration tests: reads a JSON script of operations,
- * runs them side by side (or one after the other), prints what each came to as JSON.
- *   {"options": {...}, "http": {"ca", "resolver"}, "serial": false, "sandbox": DIR,
+ * runs them side by side ("serial": one after the other; "workers": N at a time), prints what each
+ * came to as JSON.
+ *   {"options": {...}, "http": {"ca", "resolver", "map"}, "serial": false, "sandbox": DIR,
  *    "ops": [{"op": "read|list|write|remove|act|token|send|register", "kind": {...}, "id", ...}]}
  */
 #include <stdio.h>
@@ -29,6 +30,7 @@ struct run {
     struct op *ops;
     size_t count;
     size_t done;
+    size_t next; /* to be started when one is done; 0: all are started at once */
     int64_t deadline_ms;
     json_t *requests;
 };
@@ -82,10 +84,16 @@ static void set_error(json_t *result, struct err *e)
     err_free(e);
 }
 
+static void start(struct op *op);
+
 static void end(struct op *op)
 {
+    struct run *run = op->run;
+
     op->is_done = true;
-    op->run->done++;
+    run->done++;
+    if (run->next > 0 && run->next < run->count)
+        start(&run->ops[run->next++]);
 }
 
 static void on_done(void *arg, const struct cloud_result *r)
@@ -231,7 +239,10 @@ static struct err *run_ops(
         op->progress = json_array();
         json_object_set_new(op->result, "progress", op->progress);
     }
-    for (size_t i = 0; i < run->count; i++) {
+    const size_t workers = (size_t)jsonx_int(script, "workers", 0);
+
+    run->next = workers;
+    for (size_t i = 0; i < (workers > 0 && workers < run->count ? workers : run->count); i++) {
         start(&run->ops[i]);
         if (jsonx_bool(script, "serial", false))
             TRY(http_loop_run(loop, one_done, &run->ops[i], run->deadline_ms));
@@ -271,6 +282,12 @@ static struct err *options_of(
         .time_scale = number(j, "time_scale") };
     *h = (struct http_options){ .ca_file = or_null(http, "ca"),
         .dial = { .resolver = or_null(http, "resolver") } };
+    if (or_null(http, "map") != NULL) {
+        struct address_map *map = arena_alloc(arena, sizeof(*map));
+
+        TRY(address_map_parse(map, str_of(or_null(http, "map"))));
+        h->dial.map = map;
+    }
     return sandbox == NULL ? NULL : arm_sandbox_options(arena, sandbox, o, h);
 }
 

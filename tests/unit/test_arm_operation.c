@@ -177,7 +177,7 @@ static void hosts(void **state)
         { "http://arm.example/x", ORIGIN, false },
         { "https://arm.example.evil/x", ORIGIN, false },
         { "https://arm.example@evil/x", ORIGIN, false },
-        { "https://arm.example\\@evil/x", ORIGIN, true }, /* for us its host is arm.example */
+        { "https://arm.example\\@evil/x", ORIGIN, false }, /* curl goes to evil */
         { "//arm.example/x", ORIGIN, false },
         { "/x", ORIGIN, false },
         { "", ORIGIN, false },

@@ -49,7 +49,7 @@ static struct str origin_of(struct str url)
         return STR("");
     size_t end = (size_t)scheme + 3;
 
-    while (end < url.len && strchr("/?#\\", url.p[end]) == NULL)
+    while (end < url.len && strchr("/?#", url.p[end]) == NULL)
         end++;
     struct str o = str_slice(url, 0, end);
 
