@@ -73,6 +73,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!arm_id_same(text, text) || strlen(again) > strlen(normal))
         abort();
+    if ((parent != NULL && strlen(parent) > size)
+            || (challenge != NULL && strlen(challenge) > size))
+        abort();
     try_fault((struct str){ text, size });
     err_ignore(jsonx_load((struct str){ text, size }, "fuzz", &body), "most are none");
     try_operation((struct str){ text, size }, body);
