@@ -152,6 +152,20 @@ class Validate(Folder):
         self.assertEqual(run("validate", ".", cwd=self.dir)[0], 65)
 
 
+class Messages(unittest.TestCase):
+    def test_every_code_is_in_the_catalogue(self):
+        codes = set()
+        for name in glob.glob(os.path.join(TOP, "deployer", "stack", "*.c")) + \
+                glob.glob(os.path.join(TOP, "deployer", "base", "doc*.c")):
+            with open(name) as f:
+                codes |= set(re.findall(r'"((?:stack|yaml|dotenv)\.[a-z0-9-]+)"', f.read()))
+        codes.discard("stack.yaml")
+        with open(os.path.join(TOP, "docs", "stack.md")) as f:
+            table = f.read().split("## Messages")[1]
+        described = set(re.findall(r"`((?:stack|yaml|dotenv)\.[a-z0-9-]+)`", table))
+        self.assertEqual(codes, described)
+
+
 def mutate(rng, data):
     """One random change that editors, merges and people make, or that nobody makes."""
     lines = data.split(b"\n")

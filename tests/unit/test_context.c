@@ -152,6 +152,7 @@ static void test_writes_scrubbed_files(void **state)
     const int fd = mkstemp(path);
 
     (void)state;
+    assert_int_equal(secret_len(s), 14);
     assert_true(fd >= 0);
     close(fd);
     snprintf(line, sizeof(line), "x -o json=%s", path);

@@ -195,6 +195,7 @@ static void test_refuses_ambiguous_words(void **state)
 
         if (f->diags.count != 1)
             fail_msg("%s was taken", words[i]);
+        assert_string_equal(json_string_value(json_object_get(j, "a")), words[i]);
         assert_string_equal(f->diags.items[0].code, "yaml.ambiguous");
         assert_string_equal(f->diags.items[0].path, "a");
         assert_int_equal(f->diags.items[0].place.column, 4);

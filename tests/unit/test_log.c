@@ -73,6 +73,7 @@ static void test_escapes_and_scrubs(void **state)
     AUTO(secret) struct secret *s = secret_new(STR("hunter2hunter2"));
 
     (void)state;
+    assert_int_equal(secret_len(s), 14);
     log_setup(LOG_LEVEL_WARN, LOG_FORMAT_TEXT);
     AUTO(free) char *text = captured(write_dirty);
 
@@ -96,6 +97,7 @@ static void test_calls_its_hook(void **state)
 
     log_set_hook(NULL, NULL);
     assert_int_equal(calls, 22);
+    assert_non_null(strstr(got, "two 2"));
 }
 
 static void test_levels(void **state)
