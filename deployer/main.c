@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
     &command_probe,
     &command_runbooks,
     &command_verify,
+    &command_sandbox,
     &command_version,
 };
 

@@ -29,6 +29,7 @@ extern const struct command command_explain;
 extern const struct command command_probe;
 extern const struct command command_runbooks;
 extern const struct command command_verify;
+extern const struct command command_sandbox;
 extern const struct command command_version;
 
 #endif

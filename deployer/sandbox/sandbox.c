@@ -18,6 +18,7 @@
 
 #define STATE_BYTES_MAX (256u << 20)
 #define SAVE_EVERY_MS 300
+#define REPORT_EVERY_MS 500
 
 static struct err *load_state(struct sandbox *s)
 {
@@ -50,6 +51,33 @@ static void save_state(struct sandbox *s)
         log_error("sandbox.state", "%s", err_text(e));
     s->store.is_dirty = false;
     s->saved_ms = clock_now_ms();
+}
+
+/* DIR/report.json for `deployer sandbox status`: what there is and what runs. */
+static void write_report(struct sandbox *s)
+{
+    json_t *list = jsonx_must(json_array());
+    AUTO(free) char *path = file_join(s->o.dir, "report.json");
+
+    for (size_t i = 0; i < s->store.count; i++) {
+        const struct resource *r = s->store.items[i];
+
+        if (r->kind->is_tracked || r->created_ms != r->changed_ms || r->op_id != NULL)
+            json_array_append_new(list, jsonx_must(json_pack("{s:s, s:s, s:s}", "id", r->id, "type",
+                                                r->kind->type, "state", r->state)));
+    }
+    json_auto_t *j = jsonx_must(
+            json_pack("{s:o, s:o}", "resources", list, "processes", backend_report(s->backend)));
+    AUTO(free) char *text = reply_dump(j);
+
+    if (s->report != NULL && strcmp(s->report, text) == 0)
+        return;
+    AUTO(err) struct err *e = file_write(path, str_of(text), 0644);
+
+    if (e != NULL)
+        log_warn("sandbox.report", "%s", err_text(e));
+    free(s->report);
+    s->report = TAKE(text);
 }
 
 static void apply_settings(struct sandbox *s)
@@ -101,7 +129,9 @@ static struct err *open_all(struct sandbox *s)
     s->state_file = file_join(s->o.dir, "state.json");
     TRY(load_state(s));
     apply_settings(s);
-    return open_backend(s);
+    TRY(open_backend(s));
+    write_report(s);
+    return NULL;
 }
 
 struct err *sandbox_open(const struct sandbox_options *o, struct sandbox **ret)
@@ -136,6 +166,7 @@ void sandbox_close(struct sandbox *s)
     kinds_free(s->kinds);
     json_decref(s->registrations);
     free(s->state_file);
+    free(s->report);
     free(s);
 }
 
@@ -178,6 +209,10 @@ void sandbox_tick(struct sandbox *s)
     }
     if (s->store.is_dirty && now_ms - s->saved_ms >= SAVE_EVERY_MS)
         save_state(s);
+    if (now_ms - s->reported_ms >= REPORT_EVERY_MS) {
+        write_report(s);
+        s->reported_ms = now_ms;
+    }
 }
 
 int sandbox_wait_ms(const struct sandbox *s)

@@ -40,7 +40,8 @@ struct sandbox {
     json_t *registrations; /* lower-case namespace -> "Registered", "Registering", "NotRegistered"
                             */
     char *state_file;
-    int64_t saved_ms; /* monotonic */
+    char *report;                  /* as last written */
+    int64_t saved_ms, reported_ms; /* monotonic */
 };
 
 /* Loads kinds and state from o->dir (made if it is missing); strings of `o` are borrowed. */
