@@ -17,16 +17,28 @@
 
 #define LOGIN_MS 120000
 
-/* ---- what the state recorded counts ---- */
+/* ---- the stack, and what the state recorded of it ---- */
 
-static struct err *expand_again(struct context *c)
+/* A sandbox has one subscription: that is the one that `${env.AZURE_SUBSCRIPTION_ID}` means there. */
+static struct err *enter_sandbox(struct context *c)
 {
-    const struct catalog_options o = { .target = c->target, .suffix = c->suffix };
+    json_auto_t *sandbox = NULL;
 
-    c->release_model(c);
-    c->model = catalog_expand(c->catalog, c->stack, &o, &c->diags);
-    TRY(context_check_diags(c, c->stack->file));
-    return c->model != NULL ? NULL : err_new(ERR_INTERNAL, 0, "no model and no error");
+    TRY(context_sandbox(c, &sandbox));
+    const char *subscription = jsonx_text(sandbox, "subscription");
+
+    if (subscription != NULL && setenv("AZURE_SUBSCRIPTION_ID", subscription, 1) != 0)
+        die_oom();
+    return NULL;
+}
+
+static struct err *load_model(struct context *c, const char *file)
+{
+    if (c->release_model != NULL)
+        c->release_model(c);
+    if (text_eq(c->target, "sandbox"))
+        TRY(enter_sandbox(c));
+    return context_load_model(c, file);
 }
 
 static const char *state_url(const struct context *c)
@@ -48,7 +60,7 @@ static struct state_open open_options(const struct context *c, const struct sess
 }
 
 /* Target and suffix as an earlier run recorded them; a state of somebody else's is told later. */
-static struct err *adopt_recorded(struct context *c)
+static struct err *adopt_recorded(struct context *c, const char *file)
 {
     const struct session none = { 0 };
     const struct state_open o = open_options(c, &none);
@@ -66,7 +78,7 @@ static struct err *adopt_recorded(struct context *c)
         c->target = arena_text(c->arena, target);
     if (is_other_suffix)
         c->suffix = arena_text(c->arena, suffix);
-    return is_other_target || is_other_suffix ? expand_again(c) : NULL;
+    return is_other_target || is_other_suffix ? load_model(c, file) : NULL;
 }
 
 /* ---- loop and login ---- */
@@ -221,8 +233,8 @@ struct err *session_open(struct context *c, const struct session_options *o, str
     struct session *s = ret;
 
     s->context = c;
-    TRY(context_load_model(c, o->file));
-    TRY(adopt_recorded(c));
+    TRY(load_model(c, o->file));
+    TRY(adopt_recorded(c, o->file));
     s->progress = progress_new(c->has_stderr_color, isatty(STDERR_FILENO) == 1);
     TRY(open_cloud(c, o, s));
     TRY(log_in(s));

@@ -53,6 +53,8 @@ static bool is_silent(const struct plan_item *item)
 /* Has lines of its own below it. */
 static bool is_detailed(const struct plan_item *item)
 {
+    if (item->action == PLAN_CREATE && item->id == NULL)
+        return false; /* that its name comes later is no news in a list of what comes */
     return item->changes.count > 0 || item->moved_from != NULL
            || (item->reason != NULL && item->action != PLAN_DELETE && item->action != PLAN_FORGET);
 }
