@@ -65,8 +65,12 @@ static struct err *resolve_pass(struct engine *e, bool *is_final, size_t *ret_le
             continue;
         is_final[i] = true;
         TRY(check_existing(n));
-        if (is_ours_to_write(n))
-            TRY(resolve_desired(e, i, &is_final[i]));
+        if (is_ours_to_write(n)) {
+            struct err *error = resolve_desired(e, i, &is_final[i]);
+
+            if (error != NULL)
+                return err_wrap(error, "%s", n->address);
+        }
         if (!is_final[i]) {
             (*ret_left)++;
             continue;

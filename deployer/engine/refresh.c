@@ -305,7 +305,10 @@ static struct err *look_up(struct refresh *r, size_t i)
     struct engine_node *n = e->nodes[i];
 
     e->wants_action = false;
-    TRY(resolve_id(e, i));
+    struct err *error = resolve_id(e, i);
+
+    if (error != NULL)
+        return err_wrap(error, "%s", n->address);
     if (e->wants_action)
         return NULL; /* a name that hangs on an action: next round */
     if (n->id == NULL) {

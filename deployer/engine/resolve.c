@@ -193,13 +193,13 @@ struct err *resolve_id(struct engine *e, size_t i)
     if (r->existing != NULL) {
         error = resolve_text(e, r->existing, &text);
         engine_set_text(&n->id, text);
-        return error == NULL ? NULL : err_wrap(error, "%s: existing", n->address);
+        return error == NULL ? NULL : err_wrap(error, "existing");
     }
     error = resolve_text(e, r->arm_name, &name);
     if (error == NULL)
         error = resolve_text(e, r->parent != NULL ? r->parent : r->scope_id, &text);
     if (error != NULL)
-        return err_wrap(error, "%s: name", n->address);
+        return err_wrap(error, "name");
     engine_set_text(&n->parent_id, text);
     const bool has_parent = r->parent != NULL || r->scope_id != NULL;
 
@@ -244,10 +244,8 @@ struct err *resolve_desired(struct engine *e, size_t i, bool *ret_is_final)
     if (n->resource->location != NULL)
         json_object_set(document, "location", n->resource->location);
     e->wants_action = false;
-    struct err *error = resolve_now(e, document, &resolved);
 
-    if (error != NULL)
-        return err_wrap(error, "%s", n->address);
+    TRY(resolve_now(e, document, &resolved));
     drop_nulls(resolved);
     json_decref(n->desired);
     n->desired = resolved;
