@@ -81,7 +81,7 @@ void answer_headers(struct call *c, const struct operation *op, enum kind_shape 
     if (shape == KIND_LOCATION || shape == KIND_BOTH)
         reply_header(c->r, "Location", "https://%s%s?api-version=%s", c->q->host,
                 operation_path(c, op, "operationResults"), c->api_version);
-    faults_retry_after(c->s->faults, c->r, operation_retry_after_s(op));
+    faults_retry_after(c->s->faults, c->r, operation_retry_after_s(op), operation_left_ms(op));
 }
 
 void answer_write(struct call *c, struct resource *r, enum kind_verb verb, struct operation *op,
@@ -122,7 +122,7 @@ static struct err *answer_result(struct call *c, const struct operation *op)
         reply_json(c->r, 202, NULL);
         reply_header(c->r, "Location", "https://%s%s?api-version=%s", c->q->host,
                 operation_path(c, op, "operationResults"), c->api_version);
-        faults_retry_after(c->s->faults, c->r, operation_retry_after_s(op));
+        faults_retry_after(c->s->faults, c->r, operation_retry_after_s(op), operation_left_ms(op));
         return NULL;
     }
     if (op->state != OPERATION_SUCCEEDED) {
@@ -148,6 +148,6 @@ struct err *answer_operation(struct call *c, const char *id, bool is_result)
         return answer_result(c, op);
     reply_json(c->r, 200, operation_json(op, c->q->path));
     if (op->state == OPERATION_RUNNING)
-        faults_retry_after(c->s->faults, c->r, operation_retry_after_s(op));
+        faults_retry_after(c->s->faults, c->r, operation_retry_after_s(op), operation_left_ms(op));
     return NULL;
 }

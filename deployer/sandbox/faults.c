@@ -321,7 +321,7 @@ struct err *faults_throttle(struct faults *f, const struct request *q, struct re
     return NULL;
 }
 
-void faults_retry_after(const struct faults *f, struct reply *r, int seconds)
+void faults_retry_after(const struct faults *f, struct reply *r, int seconds, int64_t left_ms)
 {
     const char *form = json_string_value(faults_setting(f, "retry_after"));
     const json_t *fixed = faults_setting(f, "retry_after_s");
@@ -340,6 +340,9 @@ void faults_retry_after(const struct faults *f, struct reply *r, int seconds)
         reply_header(r, "Retry-After", "%s", text);
     } else if (!text_eq(form, "none")) {
         reply_header(r, "Retry-After", "%d", seconds);
+        /* Clients that know the finer header lose no second; the others need a whole one. */
+        if (fixed == NULL && left_ms > 0 && left_ms < 1000)
+            reply_header(r, "retry-after-ms", "%d", (int)left_ms);
     }
 }
 

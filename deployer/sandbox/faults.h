@@ -44,8 +44,11 @@ void fault_apply(const struct fault *fault, struct reply *r);
  * is empty. Without `buckets` in the script nothing is ever refused.
  */
 MUST_CHECK struct err *faults_throttle(struct faults *f, const struct request *q, struct reply *r);
-/* Sets Retry-After in the form that the script asks for (seconds, date, ms). */
-void faults_retry_after(const struct faults *f, struct reply *r, int seconds);
+/*
+ * Sets Retry-After in the form that the script asks for (seconds, date, ms). What is left below a
+ * second is told as retry-after-ms besides.
+ */
+void faults_retry_after(const struct faults *f, struct reply *r, int seconds, int64_t left_ms);
 /* A member of `settings`, or NULL. Borrowed. */
 const json_t *faults_setting(const struct faults *f, const char *name);
 

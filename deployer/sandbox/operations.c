@@ -8,6 +8,8 @@
 #include "base/jsonx.h"
 #include "base/str.h"
 
+#define LEFT_MIN_MS 50
+
 static void operation_free(struct operation *op)
 {
     free(op->id);
@@ -114,6 +116,13 @@ int operation_retry_after_s(const struct operation *op)
     const int64_t tenth_s = (op->end_ms - op->started_ms) / 10000;
 
     return tenth_s < 1 ? 1 : tenth_s > 15 ? 15 : (int)tenth_s;
+}
+
+int64_t operation_left_ms(const struct operation *op)
+{
+    const int64_t left_ms = op->end_ms - clock_wall_ms();
+
+    return left_ms < LEFT_MIN_MS ? LEFT_MIN_MS : left_ms;
 }
 
 json_t *operations_json(const struct operations *ops)

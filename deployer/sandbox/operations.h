@@ -52,6 +52,8 @@ const char *operation_state_name(enum operation_state state);
 MUST_CHECK json_t *operation_json(const struct operation *op, const char *url_id);
 /* Seconds that a client should wait; never 0. */
 int operation_retry_after_s(const struct operation *op);
+/* Until its time is over; at least 50 ms, as the data plane may take longer. */
+int64_t operation_left_ms(const struct operation *op);
 MUST_CHECK json_t *operations_json(const struct operations *ops);
 void operations_load(struct operations *ops, const json_t *list);
 
