@@ -162,16 +162,14 @@ char *backend_folder(const struct backend *b, const char *id, const char *sub)
 json_t *backend_keys(const json_t *doc)
 {
     static const char *const names[] = { "primary", "secondary" };
-    static const char *const paths[][2] = {
-        { "primaryKey", "keys[0].value" },
-        { "secondaryKey", "keys[1].value" },
-    };
-    const json_t *hidden = json_object_get(doc, "$private");
+    /* As the control plane's kinds name them (kinds/redis.yaml, storage.yaml). */
+    static const char *const members[][2] = { { "primary", "key1" }, { "secondary", "key2" } };
+    const json_t *hidden = json_object_get(doc, "hidden");
     json_t *keys = jsonx_must(json_object());
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        for (size_t n = 0; n < ARRAY_LEN(paths[i]); n++) {
-            json_t *value = jsonx_at(hidden, paths[i][n]);
+        for (size_t n = 0; n < ARRAY_LEN(members[i]); n++) {
+            json_t *value = json_object_get(hidden, members[i][n]);
 
             if (json_is_string(value))
                 json_object_set(keys, names[i], value);

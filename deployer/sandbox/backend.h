@@ -38,7 +38,7 @@ const char *backend_dns(const struct backend *b);
 const char *backend_address_map(const struct backend *b);
 /*
  * A resource was accepted (created or changed). `id` as stored; `resource` is the full document
- * with secrets in clear and the server's values; its keys (listKeys) stand in a member "$private"
+ * with secrets in clear and the server's values; its keys (listKeys) stand in a member "hidden"
  * (docs/sandbox-services.md); borrowed. Returns at once. At start every stored resource is put.
  */
 void backend_put(struct backend *b, const char *id, const char *type, const json_t *resource);

@@ -90,9 +90,8 @@ void backend_set_failed(struct entry *e, const char *code, const char *fmt, ...)
 /* A folder below DIR/services that belongs to this resource alone: "NAME-HASH/SUB"; owned. */
 MUST_CHECK char *backend_folder(const struct backend *b, const char *id, const char *sub);
 /*
- * {"primary", "secondary"} of a resource: its keys stand in the member "$private" of the document
- * that the control plane hands over, as {"primaryKey", "secondaryKey"} or {"keys": [{"value"}]}.
- * Owned.
+ * {"primary", "secondary"} of a resource: its keys stand in the member "hidden" of the document
+ * that the control plane hands over, as primary and secondary or key1 and key2. Owned.
  */
 MUST_CHECK json_t *backend_keys(const json_t *doc);
 /* Stops the process (taken, may be NULL) and deletes the folder once it has ended. */

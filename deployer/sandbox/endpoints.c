@@ -37,7 +37,7 @@ const char *endpoints_ip(const json_t *endpoint)
     static const char *const paths[] = {
         "properties.customDnsConfigs[0].ipAddresses[0]",
         "properties.ipConfigurations[0].properties.privateIPAddress",
-        "[\"$private\"].ip",
+        "hidden.member_addresses[0]",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
@@ -111,13 +111,15 @@ static void add_endpoint(struct backend *b, const struct entry *e, struct rules 
     rules_add_target(rules, to.address, to.port);
 }
 
-static void check_endpoint(struct backend *b, struct entry *e)
+/* Ready once the relay listens, or when there is nothing to relay to. */
+static void settle(struct backend *b, struct entry *e)
 {
     const char *target = endpoints_target(e->doc);
     const char *group = endpoints_group(e->doc);
     struct service_endpoint to;
     AUTO(free) char *mapped = netmap_apply(b->netmap, endpoints_ip(e->doc));
 
+    backend_set_ready(e);
     if (mapped == NULL || target == NULL || group == NULL
             || !service_find_endpoint(b, target, group, &to))
         return;
@@ -132,8 +134,6 @@ static void check_endpoint(struct backend *b, struct entry *e)
     else if (error != 0)
         backend_set_failed(e, "SandboxAddressUnavailable", "cannot listen on %s:%d (errno %d)",
                 mapped, port, error);
-    else if (e->state == BACKEND_FAILED)
-        backend_set_ready(e);
 }
 
 void endpoints_tick(struct backend *b)
@@ -145,22 +145,25 @@ void endpoints_tick(struct backend *b)
         if (e->driver == &driver_endpoint)
             add_endpoint(b, e, &rules);
     ingress_add_rules(b, &rules);
-    if (!rules_equal(&rules, b->rules)) {
+    const bool has_changed = !rules_equal(&rules, b->rules);
+
+    if (has_changed) {
         rules_apply(&rules, b->relay);
-        for (struct entry *e = b->entries; e != NULL; e = e->next)
-            if (e->driver == &driver_endpoint)
-                check_endpoint(b, e);
         rules_release(b->rules);
         *b->rules = rules;
     } else {
         rules_release(&rules);
     }
+    for (struct entry *e = b->entries; e != NULL; e = e->next)
+        if (e->driver == &driver_endpoint && (has_changed || e->state == BACKEND_PENDING))
+            settle(b, e);
 }
 
 static void put(struct backend *b, struct entry *e)
 {
-    (void)b;
     backend_set_ready(e);
+    if (b->has_services)
+        backend_set_pending(e);
 }
 
 const struct driver driver_endpoint = {

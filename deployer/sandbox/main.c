@@ -19,6 +19,7 @@
 #include "sandbox/sandbox.h"
 #include "sandbox/server.h"
 
+/* Without services nothing listens anywhere. */
 #define ADDRESS_MAP "10.0.0.0/8=127.0.0.0/8"
 
 static const char usage[] =
@@ -125,20 +126,6 @@ static struct err *read_options(int argc, char **argv, struct sandbox_options *o
     return NULL;
 }
 
-static const char *dns_address(const json_t *report)
-{
-    size_t i = 0;
-    json_t *one = NULL;
-
-    json_array_foreach ((json_t *)(uintptr_t)report, i, one) {
-        const char *service = jsonx_text(one, "service");
-
-        if (text_eq(service, "dns") || text_eq(service, "dnsmasq"))
-            return jsonx_text(one, "address");
-    }
-    return NULL;
-}
-
 /* DIR/sandbox.json: what a client needs to know. The secret stands in a file of its own. */
 static struct err *write_ready(const struct sandbox *s, const struct server *v)
 {
@@ -146,13 +133,13 @@ static struct err *write_ready(const struct sandbox *s, const struct server *v)
     AUTO(free) char *ca = file_join(s->o.dir, "ca.pem");
     AUTO(free) char *secret = file_join(s->o.dir, "client-secret");
     AUTO(free) char *certificate = file_join(s->o.dir, "client.pem");
-    json_auto_t *report = backend_report(s->backend);
-    const char *dns = dns_address(report);
+    const char *map = backend_address_map(s->backend);
     json_auto_t *j = jsonx_must(json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s?, s:s}",
             "endpoint", jsonx_textf("https://127.0.0.1:%d", server_port(v)), "ca", ca, "tenant",
             auth_tenant(s->auth), "client_id", auth_client_id(s->auth), "client_secret", secret,
             "client_certificate", certificate, "subscription", auth_subscription(s->auth), "pid",
-            (int)getpid(), "dns", dns, "address_map", ADDRESS_MAP));
+            (int)getpid(), "dns", backend_dns(s->backend), "address_map",
+            map == NULL ? ADDRESS_MAP : map));
 
     json_object_set_new(j, "services", json_string(s->o.has_services ? "real" : "none"));
     json_object_set_new(j, "latency", json_real(s->o.latency));
