@@ -12,6 +12,7 @@
 #include "base/jsonx.h"
 #include "base/str.h"
 #include "base/text.h"
+#include "sandbox/backend_app.h"
 #include "sandbox/backend_core.h"
 #include "sandbox/dns.h"
 #include "sandbox/endpoints.h"
@@ -25,6 +26,8 @@
 #include "sandbox/rules.h"
 #include "sandbox/service.h"
 #include "sandbox/volume.h"
+
+#define CA_BYTES_MAX (64u << 10)
 
 static const struct driver *const drivers[] = {
     &driver_app,
@@ -189,11 +192,22 @@ static char *find_exe_dir(void)
     return file_dirname(path);
 }
 
+/* Where services can read it whose users may not enter the sandbox's folder. */
+static struct err *publish_ca(struct backend *b, const char *ca_cert)
+{
+    AUTO(buf) struct buf pem = BUF_INIT(CA_BYTES_MAX);
+
+    b->ca_public = file_join(b->dir, "ca.pem");
+    TRY(file_read(ca_cert, CA_BYTES_MAX, &pem));
+    return file_write(b->ca_public, buf_str(&pem), 0644);
+}
+
 static struct err *open_services(struct backend *b, const struct backend_options *o)
 {
     /* A peer that hangs up is an error of that connection, not the end of the sandbox. */
     signal(SIGPIPE, SIG_IGN);
     b->exe_dir = find_exe_dir();
+    TRY(publish_ca(b, o->ca_cert));
     /* The guardian forks: before the relay's thread. */
     TRY(supervisor_new(&b->supervisor));
     TRY(recipes_load(&b->recipes));
@@ -238,6 +252,14 @@ const char *backend_address_map(const struct backend *b)
     return b->netmap == NULL ? NULL : netmap_rules(b->netmap);
 }
 
+bool backend_is_settled(const struct backend *b)
+{
+    for (const struct entry *e = b->entries; e != NULL; e = e->next)
+        if (e->state == BACKEND_PENDING || (e->driver == &driver_app && !app_is_settled(e)))
+            return false;
+    return true;
+}
+
 static void entry_free(struct entry *e)
 {
     if (e->driver != NULL && e->driver->release != NULL)
@@ -274,6 +296,7 @@ void backend_close(struct backend *b)
     free(b->exe_dir);
     free(b->dir);
     free(b->ca_cert);
+    free(b->ca_public);
     free(b->ca_key);
     free(b);
 }

@@ -36,6 +36,8 @@ void backend_close(struct backend *b);
 const char *backend_dns(const struct backend *b);
 /* For sandbox.json: the rules of base/address_map.h; NULL without services. */
 const char *backend_address_map(const struct backend *b);
+/* Whether nothing is PENDING: what was put at start is up again (or has failed). */
+bool backend_is_settled(const struct backend *b);
 /*
  * A resource was accepted (created or changed). `id` as stored; `resource` is the full document
  * with secrets in clear and the server's values; its keys (listKeys) stand in a member "hidden"

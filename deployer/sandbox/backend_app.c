@@ -538,6 +538,22 @@ void app_serving_addresses(const struct entry *e, json_t *list)
             json_array_append_new(list, jsonx_textf("%s", replica_address(r->replicas[i])));
 }
 
+bool app_is_settled(const struct entry *e)
+{
+    const struct app *app = e->data;
+
+    for (size_t i = 0; i < app->count; i++) {
+        const struct revision *r = &app->revisions[i];
+
+        if (r->is_active && r->replica_count == 0)
+            return false;
+        for (size_t n = 0; n < r->replica_count; n++)
+            if (replica_phase(r->replicas[n]) == REPLICA_STARTING)
+                return false;
+    }
+    return true;
+}
+
 const struct driver driver_app = {
     .type = "microsoft.app/containerapps",
     .put = put,

@@ -11,5 +11,7 @@
  * strings.
  */
 void app_serving_addresses(const struct entry *e, json_t *list);
+/* Whether no active revision's replicas are on their way. */
+bool app_is_settled(const struct entry *e);
 
 #endif

@@ -146,7 +146,7 @@ static void build_scope(struct container *c, const json_t *secrets)
     set_text(c->scope, "image", jsonx_text(c->document, "image"));
     set_text(c->scope, "command", command);
     set_text(c->scope, "args", args);
-    set_text(c->scope, "ca", c->b->ca_cert);
+    set_text(c->scope, "ca", c->b->ca_public);
     set_text(c->scope, "exe_dir", c->b->exe_dir);
     set_text(c->scope, "home", secure_getenv("HOME"));
     json_object_set(c->scope, "container_env", c->env);
@@ -170,7 +170,7 @@ static json_t *full_environment(const struct container *c)
 
     set_text(env, "SANDBOX_DNS", dns_address(c->b->dns));
     set_text(env, "SANDBOX_ADDRESS_MAP", netmap_rules(c->b->netmap));
-    set_text(env, "SANDBOX_CA", c->b->ca_cert);
+    set_text(env, "SANDBOX_CA", c->b->ca_public);
     set_text(env, "SANDBOX_ADDRESS", c->address);
     set_text(env, "SANDBOX_CONTAINER", c->name);
     json_object_foreach (c->env, key, value) {

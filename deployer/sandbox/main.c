@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/jsonx.h"
 #include "base/log.h"
@@ -20,6 +21,7 @@
 #include "sandbox/server.h"
 
 /* Without services nothing listens anywhere. */
+#define SETTLE_TIME_MS 60000
 #define ADDRESS_MAP "10.0.0.0/8=127.0.0.0/8"
 
 static const char usage[] =
@@ -148,6 +150,18 @@ static struct err *write_ready(const struct sandbox *s, const struct server *v)
     return file_write(path, str_of(text), 0644);
 }
 
+/* After a restart: what ran before runs again when clients are told that we are ready. */
+static void wait_for_services(struct sandbox *s)
+{
+    const int64_t deadline_ms = clock_now_ms() + SETTLE_TIME_MS;
+
+    while (!backend_is_settled(s->backend) && clock_left_ms(deadline_ms) > 0
+            && !cancel_is_asked()) {
+        backend_tick(s->backend, clock_now_ms());
+        clock_sleep_ms(20);
+    }
+}
+
 static struct err *serve(struct sandbox_options *o)
 {
     struct sandbox *s = NULL;
@@ -162,6 +176,8 @@ static struct err *serve(struct sandbox_options *o)
     TRY(sandbox_open(o, &s));
     struct err *e = server_open(s, &v);
 
+    if (e == NULL)
+        wait_for_services(s);
     if (e == NULL)
         e = write_ready(s, v);
     if (e == NULL) {

@@ -15,6 +15,8 @@
 #include "sandbox/guardian.h"
 
 #define KILL_AFTER_MS 5000
+/* The whole sandbox ends within five seconds. */
+#define CLOSE_TIME_MS 4000
 #define GROUPS_MAX 64
 
 struct process {
@@ -97,11 +99,15 @@ size_t supervisor_running(const struct supervisor *s)
 
 void supervisor_free(struct supervisor *s)
 {
+    const int64_t deadline_ms = clock_now_ms() + CLOSE_TIME_MS;
+
     if (s == NULL)
         return;
     for (struct process *p = s->processes; p != NULL; p = p->next) {
         p->is_detached = true;
         process_stop(p);
+        if (p->kill_at_ms > deadline_ms)
+            p->kill_at_ms = deadline_ms;
     }
     while (s->processes != NULL) {
         supervisor_tick(s, clock_now_ms());

@@ -176,7 +176,7 @@ static void build_scope(struct backend *b, const struct entry *e, struct service
     set_text(scope, "address", s->address);
     set_text(scope, "announce", announce == NULL ? s->address : announce);
     json_object_set_new(scope, "port", json_integer(s->port));
-    set_text(scope, "ca", b->ca_cert);
+    set_text(scope, "ca", b->ca_public);
     set_path(scope, "cert", s->dir, "server.crt");
     set_path(scope, "key", s->dir, "server.key");
     json_object_set_new(scope, "keys", backend_keys(e->doc));
