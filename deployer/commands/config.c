@@ -80,7 +80,7 @@ static void add_leaf(struct listing *l, const struct doc_node *node, const char 
     const bool may_show = is_reference || !is_secret_input(l, path);
 
     add_row(l, path, may_show ? doc_json(node, path, &l->scratch) : jsonx_textf(SECRET_SHOWN),
-            is_overlaid(l, path) ? overlay : "file", node->place);
+            is_overlaid(l, path) ? overlay : "stack file", node->place);
 }
 
 static void add_tree(struct listing *l, const struct doc_node *node, const char *path)

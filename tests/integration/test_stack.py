@@ -103,7 +103,7 @@ environments:
         document = json.loads(out)
         self.assertEqual(document["format_version"], 1)
         rows = {r["path"]: r for r in document["values"]}
-        self.assertEqual(rows["location"]["origin"], "file")
+        self.assertEqual(rows["location"]["origin"], "stack file")
         self.assertEqual((rows["location"]["line"], rows["location"]["column"]), (3, 11))
         self.assertEqual(rows["inputs.stage"]["value"], "prod")
         self.assertEqual(rows["inputs.stage"]["origin"], "environment prod")
