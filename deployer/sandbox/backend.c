@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/jsonx.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "base/text.h"
 #include "sandbox/backend_app.h"
@@ -137,6 +138,7 @@ void backend_set_failed(struct entry *e, const char *code, const char *fmt, ...)
     e->error = error_json(code, fmt, args);
     e->state = BACKEND_FAILED;
     va_end(args);
+    log_warn("sandbox.failed", "%s: %s", e->id, jsonx_text(e->error, "message"));
 }
 
 bool backend_answer_error(
@@ -386,12 +388,12 @@ void backend_tick(struct backend *b, int64_t now_ms)
     for (struct entry *e = b->entries; e != NULL; e = e->next)
         if (e->driver != NULL && e->driver->tick != NULL)
             e->driver->tick(b, e);
+    garbage_tick(b);
     if (!b->has_services)
         return;
     supervisor_tick(b->supervisor, now_ms);
     endpoints_tick(b);
     dns_tick(b);
-    garbage_tick(b);
 }
 
 json_t *backend_report(struct backend *b)

@@ -244,9 +244,18 @@ static json_t *view(struct backend *b, struct entry *e)
     return jsonx_must(json_pack("{s:{s:s}}", "properties", "runningState", "Ready"));
 }
 
+static void removed(struct backend *b, struct entry *e)
+{
+    AUTO(free) char *dir = backend_folder(b, e->id, NULL);
+
+    stop_all(e->data);
+    backend_bury(b, dir, NULL);
+}
+
 const struct driver driver_job = {
     .type = "microsoft.app/jobs",
     .put = put,
+    .remove = removed,
     .release = release,
     .tick = tick,
     .view = view,

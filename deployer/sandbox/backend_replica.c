@@ -86,8 +86,8 @@ static struct err *set_up(struct replica *r, const struct replica_spec *spec)
 }
 
 /*
- * The folder of a replica: without the revision's name, whose double dash may not stand in a comment
- * of XML, where a translated path may come to stand.
+ * The folder of a replica: without the revision's name, whose double dash may not stand in a
+ * comment of XML, where a translated path may come to stand.
  */
 static char *folder_of(struct backend *b, const struct replica_spec *spec)
 {

@@ -208,7 +208,7 @@ static void run(struct backend *b, struct dns *d)
         die(b, d, "dnsmasq ended:");
         return;
     }
-    if (!refresh(b, d)) {
+    if (has_zones(b) && !refresh(b, d)) {
         settle(b, d);
         return;
     }
@@ -247,7 +247,9 @@ void dns_tick(struct backend *b)
             break;
         process_free(d->process);
         d->process = NULL;
-        begin(b, d);
+        d->phase = PHASE_IDLE;
+        if (has_zones(b))
+            begin(b, d);
         break;
     }
 }
