@@ -208,7 +208,7 @@ static bool find_owner(struct call *c, const char **ret_sub)
             continue;
         const struct kind *kind = kinds_find(c->s->kinds, rid->type);
 
-        if (kind == NULL)
+        if (kind == NULL || request_segment_is(c->q, n, "providers"))
             continue;
         for (size_t i = n; i < c->q->count; i++)
             buf_addf(&sub, "%s%s", i > n ? "/" : "", c->q->segments[i]);
