@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
     &command_destroy,
     &command_status,
     &command_outputs,
+    &command_env,
     &command_import,
     &command_diff,
     &command_explain,

@@ -80,6 +80,8 @@ static void add_checks(struct scope *s, const struct doc_entry *e)
         return;
     }
     json_array_foreach (over, i, member) {
+        if (eval_mark(member) == EVAL_POISON)
+            continue;
         if (!json_is_string(member)) {
             value_error(s, each, path, "wants a list of texts or a map");
             continue;
@@ -243,7 +245,7 @@ struct model *catalog_expand(const struct catalog *c, const struct stack *s,
     report_missing(&x);
     if (diags->errors > errors)
         return NULL;
-    m->suffix = o->suffix != NULL      ? arena_text(arena, o->suffix)
+    m->suffix = o->suffix != NULL     ? arena_text(arena, o->suffix)
                 : x.suffix[0] != '\0' ? arena_text(arena, x.suffix)
                                       : NULL;
     m->arena = TAKE(arena);

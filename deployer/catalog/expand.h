@@ -75,9 +75,9 @@ struct instance {
 
 /* A variable or secret that is used but not set. */
 struct missing {
-    const char *what; /* "env.X" */
-    struct place *places;
-    const char *path;
+    const char *what;     /* "env.X" */
+    struct place *places; /* in the order of the file */
+    const char *path;     /* of the first */
     size_t count, capacity;
 };
 

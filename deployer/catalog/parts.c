@@ -64,6 +64,8 @@ static void add_keyed(
                                : NULL;
         const char *key = number != NULL ? number : json_string_value(item);
 
+        if (eval_mark(item) == EVAL_POISON)
+            continue;
         if (key == NULL) {
             value_error(s, node, path, "wants a list of texts or a map: element %zu is %s", i,
                     eval_type_text(item));

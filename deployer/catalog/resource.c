@@ -241,8 +241,9 @@ static void check_duplicate(struct building *b)
     AUTO(free) char *path = path_of(b, "name");
 
     if (before != NULL)
-        value_error(&b->scope, b->parts->spec->node, path, "'%s' is the name of two %ss: %s and %s",
-                json_string_value(r->arm_name), r->kind->title, before, r->address);
+        value_error(&b->scope, node_of(b, "name"), path,
+                "%s and %s are one and the same %s: both are called '%s'", before, r->address,
+                r->kind->title, json_string_value(r->arm_name));
 }
 
 static void set_rollout(struct building *b)

@@ -76,6 +76,13 @@ static json_t *env_value(const struct expansion *x, const char *name)
     return value == NULL ? eval_absent(what) : text_json(str_of(value));
 }
 
+static int place_cmp(const struct place *a, const struct place *b)
+{
+    const int file = strcmp(a->file, b->file);
+
+    return file != 0 ? file : a->line != b->line ? a->line - b->line : a->column - b->column;
+}
+
 /* Used but not set: collected, so that all of them are told at once. */
 void scope_missing(struct scope *s, const char *what, const char *path)
 {
@@ -85,14 +92,19 @@ void scope_missing(struct scope *s, const char *what, const char *path)
     if (m == NULL) {
         m = arena_alloc(x->arena, sizeof(*m));
         m->what = arena_text(x->arena, what);
-        m->path = arena_text(x->arena, path);
         index_put(&x->missing, m->what, m);
         x->missing_items = arena_grow(x->arena, x->missing_items, x->missing_count,
                 &x->missing_capacity, sizeof(struct missing *));
         x->missing_items[x->missing_count++] = m;
     }
     m->places = arena_grow(x->arena, m->places, m->count, &m->capacity, sizeof(*m->places));
-    m->places[m->count++] = s->place;
+    size_t at = m->count++;
+
+    for (; at > 0 && place_cmp(&s->place, &m->places[at - 1]) < 0; at--)
+        m->places[at] = m->places[at - 1];
+    m->places[at] = s->place;
+    if (at == 0)
+        m->path = arena_text(x->arena, path);
 }
 
 struct err *scope_absent(void *arg, const char *what)

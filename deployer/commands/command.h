@@ -24,6 +24,7 @@ extern const struct command command_apply;
 extern const struct command command_destroy;
 extern const struct command command_status;
 extern const struct command command_outputs;
+extern const struct command command_env;
 extern const struct command command_import;
 extern const struct command command_explain;
 extern const struct command command_probe;

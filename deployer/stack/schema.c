@@ -280,8 +280,16 @@ static void check_needs(struct checker *c, const struct doc_node *map, const cha
 
 static void check_existing(struct checker *c, const struct doc_node *node, const char *path)
 {
-    if (node->kind == DOC_MAP)
-        check_tags(c, node, path);
+    for (size_t i = 0; node->kind == DOC_MAP && i < node->count; i++) {
+        const struct doc_entry *e = &node->entries[i];
+        AUTO(free) char *sub = sub_path(path, e->key);
+
+        /* A part with `each` has an id for each key. */
+        if (e->value->kind == DOC_MAP)
+            check_tags(c, e->value, sub);
+        else if (!(c->is_overlay && doc_is_null(e->value)))
+            check_text(c, e->value, sub, false);
+    }
 }
 
 static const struct field service_fields[] = {
