@@ -160,11 +160,12 @@ size_t resolve_fds(struct resolve *r, struct curl_waitfd *fds, int *timeout_ms)
 
     if (r == NULL || r->lookups == NULL)
         return 0;
-    const int bits = ares_getsock(r->channel, sockets, ARES_GETSOCK_MAXNUM);
+    /* c-ares' own macros shift into the sign bit of an int. */
+    const unsigned bits = (unsigned)ares_getsock(r->channel, sockets, ARES_GETSOCK_MAXNUM);
 
-    for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-        const bool reads = ARES_GETSOCK_READABLE(bits, i) != 0;
-        const bool writes = ARES_GETSOCK_WRITABLE(bits, i) != 0;
+    for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+        const bool reads = (bits >> i & 1u) != 0;
+        const bool writes = (bits >> (i + ARES_GETSOCK_MAXNUM) & 1u) != 0;
 
         if (reads || writes)
             fds[n++] = (struct curl_waitfd){ .fd = sockets[i],

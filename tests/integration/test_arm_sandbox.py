@@ -59,7 +59,7 @@ class Sandbox(unittest.TestCase):
 
     def test_a_life(self):
         self.start()
-        net = "/providers/Microsoft.Network/virtualNetworks/v"
+        net = "/providers/Microsoft.Network/virtualNetworks/vnet1"
         body = {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}
         r = self.run_ops([
             self.make_group(), self.put(VNET, net, location="japaneast", properties=body),
@@ -85,11 +85,13 @@ class Sandbox(unittest.TestCase):
         self.run_ops([self.make_group(), self.put(ZONE, zone, location="global")], serial=True)
         time.sleep(0.2)
         record = {"ttl": 60, "aRecords": [{"ipv4Address": "10.0.0.1"}]}
-        r = self.run_ops([self.put(RECORD, "%s/A/r%d" % (zone, i), properties=record) for i in range(1000)], workers=10)
+        r = self.run_ops([self.put(RECORD, "%s/A/r%d" % (zone, i), properties=record) for i in range(1000)], workers=10,
+                         options={"pace_scale": 10})
         self.assertEqual([q["url"] for q in r.requests if q["status"] == 429], [])
         self.assertEqual(sum(q["method"] == "PUT" for q in r.requests), 1000)
         print("1,000 records in %d ms; the bucket allows 8,000" % r.elapsed_ms)
-        self.assertLess(r.elapsed_ms, 8000 * 1.05)
+        if "asan" not in BUILD:  # a sandbox under the sanitizer is slower than the bucket
+            self.assertLess(r.elapsed_ms, 8000 * 1.05)
 
 
 if __name__ == "__main__":

@@ -279,7 +279,8 @@ static struct err *options_of(
         .subscription = or_null(j, "subscription"),
         .resource_group = or_null(j, "group"),
         .auth = or_null(j, "auth"),
-        .time_scale = number(j, "time_scale") };
+        .time_scale = number(j, "time_scale"),
+        .pace_scale = number(j, "pace_scale") };
     *h = (struct http_options){ .ca_file = or_null(http, "ca"),
         .dial = { .resolver = or_null(http, "resolver") } };
     if (or_null(http, "map") != NULL) {

@@ -293,7 +293,8 @@ struct err *arm_new(struct http_loop *loop, const struct arm_options *options, s
     arm->time_scale = o.time_scale > 0 ? o.time_scale : 1;
     digest_uuid4(arm->correlation_id);
     for (size_t i = 0; i < ARM_CLASSES; i++)
-        pace_init(&arm->pace[i], buckets[i].size, buckets[i].per_second, clock_now_ms());
+        pace_init(&arm->pace[i], buckets[i].size,
+                buckets[i].per_second * (o.pace_scale > 0 ? o.pace_scale : 1), clock_now_ms());
     struct err *e = setup(arm, &o);
 
     if (e != NULL) {

@@ -24,6 +24,7 @@ struct arm_options {
     const char *(*env)(void *arg, const char *name); /* NULL: the process's environment */
     void *env_arg;
     double time_scale; /* of the kinds' usual minutes; 0: 1. The sandbox is faster */
+    double pace_scale; /* of the refill of ARM's buckets; 0: 1. For tests with a faster clock */
 };
 
 /* All options are copied. ERR_USAGE for an unknown login or an endpoint that is no https URL. */

@@ -33,7 +33,8 @@ struct call {
     int64_t started_ms;
     int64_t conflict_since_ms; /* -1: none yet */
     unsigned conflicts;
-    unsigned tries;
+    unsigned tries; /* that count towards TRIES_MAX */
+    unsigned waits; /* all that were transient */
     unsigned requests;
     unsigned registered;
     bool was_refused; /* 401 once */
@@ -198,10 +199,8 @@ static bool on_transient(struct call *c, const struct http_response *r, int64_t 
         return false;
     if (!c->spec.is_poll && r->status != 429 && ++c->tries >= TRIES_MAX)
         return false;
-    if (c->spec.is_poll)
-        c->tries++;
     digest_random(&random, sizeof(random));
-    const int64_t wait = retry_delay_ms(c->tries, after_ms, random);
+    const int64_t wait = retry_delay_ms(++c->waits, after_ms, random);
 
     if (r->status == 429)
         pace_block(&c->job.arm->pace[c->class], wait, clock_now_ms());

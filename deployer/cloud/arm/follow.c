@@ -269,6 +269,10 @@ void arm_follow_start(struct arm *arm, const struct arm_follow_spec *spec)
         f->ended_ms = clock_now_ms();
         later(f, 0, look_at_resource);
     } else {
-        later(f, arm_poll_wait_ms(elapsed_ms(f), spec->usual_ms, spec->after_ms), look);
+        later(f,
+                spec->is_probably_done
+                        ? 0
+                        : arm_poll_wait_ms(elapsed_ms(f), spec->usual_ms, spec->after_ms),
+                look);
     }
 }

@@ -103,7 +103,8 @@ struct arm_follow_spec {
     struct arm_operation *operation; /* taken (emptied) */
     const struct kind *kind;
     const char *id;
-    int64_t after_ms; /* the first answer's Retry-After */
+    int64_t after_ms;      /* the first answer's Retry-After */
+    bool is_probably_done; /* the first look is at once */
     int64_t usual_ms;
     int64_t deadline_ms;
     cloud_progress *progress;

@@ -207,8 +207,8 @@ static char *url_of(const json_t *token, const char *key, const char *origin)
 struct err *arm_operation_resume(const json_t *token, const char *origin, struct arm_operation *ret)
 {
     /* {}: something may be under way, its token was not stored. The resource itself tells. */
-    const char *method = method_literal(
-            json_object_size(token) == 0 ? "PUT" : jsonx_text(token, "method"));
+    const char *method =
+            method_literal(json_object_size(token) == 0 ? "PUT" : jsonx_text(token, "method"));
     const char *follow = jsonx_text(token, "follow");
     enum arm_follow way = ARM_FOLLOW_RESOURCE;
 

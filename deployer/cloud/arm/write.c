@@ -106,12 +106,18 @@ static void on_followed(void *arg, struct arm_follow_result *f)
                       .is_absent = text_eq(w->method, "DELETE") });
 }
 
-static void follow(struct write *w, struct arm_operation *op, int64_t after_ms)
+/*
+ * after_ms: Retry-After, -1; is_probably_done: a 201 that tells no state, which by ARM's rules may
+ * still be under way and mostly is not.
+ */
+static void follow(
+        struct write *w, struct arm_operation *op, int64_t after_ms, bool is_probably_done)
 {
     arm_follow_start(w->job.arm, &(struct arm_follow_spec){ .operation = op,
                                          .kind = w->spec.kind,
                                          .id = w->id,
                                          .after_ms = after_ms,
+                                         .is_probably_done = is_probably_done,
                                          .usual_ms = usual_ms(w),
                                          .deadline_ms = w->spec.deadline_ms,
                                          .progress = tell,
@@ -146,7 +152,7 @@ static void end_at_once(struct write *w, struct arm_answer *a)
     /* It said no more than that it is done. */
     struct arm_operation op = { .method = w->method, .since_wall_ms = clock_wall_ms() };
 
-    follow(w, &op, -1);
+    follow(w, &op, -1, false);
 }
 
 static void on_answer(void *arg, struct arm_answer *a)
@@ -170,13 +176,17 @@ static void on_answer(void *arg, struct arm_answer *a)
         arm_operation_release(&op);
         return;
     }
-    if (op.follow != ARM_FOLLOW_NOTHING && w->spec.accepted != NULL) {
+    const bool is_probably_done = op.follow == ARM_FOLLOW_RESOURCE && a->status == 201
+                                  && a->after_ms < 0 && arm_provisioning_state(a->body) == NULL;
+
+    if (op.follow != ARM_FOLLOW_NOTHING && !is_probably_done && w->spec.accepted != NULL) {
         json_auto_t *token = arm_operation_token(&op, w->id);
 
         w->spec.accepted(w->spec.arg, token);
     }
-    tell(w, is_delete ? "accepted: Deleting" : "accepted");
-    follow(w, &op, a->after_ms);
+    if (!is_probably_done)
+        tell(w, is_delete ? "accepted: Deleting" : "accepted");
+    follow(w, &op, a->after_ms, is_probably_done);
     arm_operation_release(&op);
 }
 
@@ -225,7 +235,7 @@ static void resume(void *arg)
     }
     w->method = op.method;
     tell(w, "going on with an operation under way");
-    follow(w, &op, -1);
+    follow(w, &op, -1, false);
     arm_operation_release(&op);
 }
 
