@@ -55,4 +55,7 @@ struct state_backend {
 /* Open nothing yet: errors are those of a URL that makes no sense. */
 MUST_CHECK struct err *state_local_new(const struct state_open *o, struct state_backend **ret);
 
+MUST_CHECK struct err *state_azblob_new(const struct state_open *o, struct state_backend **ret);
+MUST_CHECK struct err *state_postgres_new(const struct state_open *o, struct state_backend **ret);
+
 #endif

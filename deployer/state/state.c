@@ -180,6 +180,10 @@ static struct err *backend_new(const struct state_open *o, struct state_backend 
 {
     const struct str url = str_of(o->url);
 
+    if (str_starts(url, STR("azblob://")))
+        return state_azblob_new(o, ret);
+    if (str_starts(url, STR("postgres://")) || str_starts(url, STR("postgresql://")))
+        return state_postgres_new(o, ret);
     if (str_find(url, STR("://")) >= 0 && !str_starts(url, STR("file://")))
         return err_new(ERR_USAGE, 0, "state '%s': no such kind of state", o->url);
     if (o->is_named && o->url == NULL) {

@@ -19,10 +19,14 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "base/secret.h"
 #include "base/str.h"
 
 struct state;
 struct http_loop;
+
+/* A token for the storage service; `token` is borrowed, `e` the callee's. */
+typedef void state_token_done(void *arg, struct secret *token, struct err *e);
 
 struct state_owner {
     const char *stack;
@@ -35,13 +39,18 @@ struct state_owner {
 
 struct state_open {
     const char *url; /* NULL: ".deployer/STACK[-ENVIRONMENT].json" beside the stack; a path,
-                        "azblob://ACCOUNT/CONTAINER/BLOB", "postgres://..." */
+                        "azblob://ACCOUNT/CONTAINER/BLOB[?endpoint=URL]",
+                        "postgres://...[?state=NAME]" */
     const char *stack_dir;
     struct state_owner owner;
     bool is_locked; /* take the lock (apply, destroy, state mv); a plan does not */
     bool is_named;  /* CI=true: a local state is refused unless `url` names it */
     int64_t lock_timeout_ms;
-    struct http_loop *loop; /* for remote ones; NULL for local */
+    struct http_loop *loop; /* for remote ones, which run it while they wait; NULL for local */
+    /* azblob: the account's key or, without one, a token a request. `token` calls back once. */
+    struct secret *storage_key;
+    void (*token)(void *arg, int64_t deadline_ms, state_token_done *done, void *done_arg);
+    void *token_arg;
 };
 /* An owner whose members are NULL takes any state (commands that are given --state alone). */
 
@@ -66,7 +75,8 @@ const json_t *state_entry_at(const struct state *s, const char *address);
 
 /*
  * Changes are collected and become durable together with state_commit (one round of the engine):
- * an intent must be committed before its request is sent.
+ * an intent must be committed before its request is sent. A remote backend runs the http loop while
+ * it waits: call state_commit outside of the loop's callbacks.
  */
 void state_put_intent(struct state *s, const char *id, json_t *intent); /* takes intent */
 void state_drop_intent(struct state *s, const char *id);
