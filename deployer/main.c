@@ -29,6 +29,8 @@ static const struct command *const commands[] = {
     &command_runbooks,
     &command_verify,
     &command_sandbox,
+    &command_state,
+    &command_force_unlock,
     &command_version,
 };
 

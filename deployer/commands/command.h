@@ -31,6 +31,8 @@ extern const struct command command_probe;
 extern const struct command command_runbooks;
 extern const struct command command_verify;
 extern const struct command command_sandbox;
+extern const struct command command_force_unlock;
+extern const struct command command_state;
 extern const struct command command_version;
 
 #endif

@@ -19,7 +19,8 @@
 
 /* ---- the stack, and what the state recorded of it ---- */
 
-/* A sandbox has one subscription: that is the one that `${env.AZURE_SUBSCRIPTION_ID}` means there. */
+/* A sandbox has one subscription: that is the one that `${env.AZURE_SUBSCRIPTION_ID}` means there.
+ */
 static struct err *enter_sandbox(struct context *c)
 {
     json_auto_t *sandbox = NULL;
@@ -41,17 +42,10 @@ static struct err *load_model(struct context *c, const char *file)
     return context_load_model(c, file);
 }
 
-static const char *state_url(const struct context *c)
-{
-    if (c->state_url != NULL)
-        return c->state_url;
-    return c->stack->state_url == NULL ? NULL : c->stack->state_url->text;
-}
-
 static struct state_open open_options(const struct context *c, const struct session *s)
 {
     return (struct state_open){
-        .url = state_url(c),
+        .url = state_access_url(c),
         .stack_dir = c->stack->dir,
         .owner = { .stack = c->model->stack, .environment = c->model->environment },
         .is_named = text_eq(stack_env(c->stack, "CI"), "true"),
@@ -60,12 +54,14 @@ static struct state_open open_options(const struct context *c, const struct sess
 }
 
 /* Target and suffix as an earlier run recorded them; a state of somebody else's is told later. */
-static struct err *adopt_recorded(struct context *c, const char *file)
+static struct err *adopt_recorded(struct context *c, const struct session_options *session)
 {
     const struct session none = { 0 };
-    const struct state_open o = open_options(c, &none);
+    struct state_open o = open_options(c, &none);
+    AUTO(state_access) struct state_access access = { 0 };
     AUTO(state) struct state *state = NULL;
 
+    TRY(state_access_fill(&access, c, NULL, session->auth, &o));
     TRY(state_open(&o, &state));
     const json_t *document = state_document(state);
     const char *target = jsonx_text(json_object_get(document, "owner"), "target");
@@ -78,7 +74,7 @@ static struct err *adopt_recorded(struct context *c, const char *file)
         c->target = arena_text(c->arena, target);
     if (is_other_suffix)
         c->suffix = arena_text(c->arena, suffix);
-    return is_other_target || is_other_suffix ? load_model(c, file) : NULL;
+    return is_other_target || is_other_suffix ? load_model(c, session->file) : NULL;
 }
 
 /* ---- loop and login ---- */
@@ -176,6 +172,7 @@ static struct err *open_state(struct context *c, const struct session_options *o
     open.owner.target = c->target;
     open.is_locked = o->is_locked;
     open.lock_timeout_ms = o->lock_timeout_ms;
+    TRY(state_access_fill(&s->access, c, s->loop, o->auth, &open));
     return state_open(&open, &s->state);
 }
 
@@ -234,7 +231,7 @@ struct err *session_open(struct context *c, const struct session_options *o, str
 
     s->context = c;
     TRY(load_model(c, o->file));
-    TRY(adopt_recorded(c, o->file));
+    TRY(adopt_recorded(c, o));
     s->progress = progress_new(c->has_stderr_color, isatty(STDERR_FILENO) == 1);
     TRY(open_cloud(c, o, s));
     TRY(log_in(s));
@@ -256,7 +253,8 @@ void session_close(struct session *s)
     progress_free(s->progress);
     arm_free(s->cloud);
     engine_free(s->engine);
-    state_close(s->state);
+    state_close(s->state); /* a remote one gives its lock back over the loop */
+    state_access_release(&s->access);
     http_loop_free(s->loop);
     json_decref(s->facts);
     *s = (struct session){ 0 };

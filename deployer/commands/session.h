@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "commands/context.h"
+#include "commands/state_access.h"
 #include "engine/engine.h"
 #include "http/loop.h"
 
@@ -24,6 +25,7 @@ struct session {
     struct http_loop *loop;
     struct cloud *cloud;
     struct state *state;
+    struct state_access access; /* of the state */
     struct engine *engine;
     struct progress *progress;
     json_t *facts;         /* of the login: tenant, principal */

@@ -138,7 +138,14 @@ static struct err *read_image(
         s->is_new = true;
         return NULL;
     }
-    TRY(record_read_snapshot(buf_str(&image->snapshot), name, &s->document));
+    struct err *damage = record_read_snapshot(buf_str(&image->snapshot), name, &s->document);
+
+    if (damage != NULL && o->is_overwritten) {
+        err_ignore(damage, "it is about to be replaced");
+        s->document = new_document(&o->owner);
+        return NULL;
+    }
+    TRY(damage);
     AUTO(free) char *journal = xasprintf("%s: journal", name);
 
     TRY(record_replay(s->document, buf_str(&image->journal), journal, &good));
@@ -395,6 +402,27 @@ struct err *state_compact(struct state *s)
     return save(s, true);
 }
 
+/* Members that were not known when this state was opened are empty and not compared. */
+static struct err *check_same_owner(const struct state *s, const json_t *given)
+{
+    const json_t *ours = json_object_get(s->document, "owner");
+    const json_t *theirs = json_object_get(given, "owner");
+    const char *name = NULL;
+    json_t *value = NULL;
+
+    json_object_foreach ((json_t *)(uintptr_t)ours, name, value) {
+        const char *a = json_string_value(value);
+        const char *b = jsonx_text(theirs, name);
+        const bool is_unknown = a == NULL || a[0] == '\0';
+
+        if (!is_unknown && (b == NULL || !str_eq_ci(str_of(a), str_of(b))))
+            return err_new(ERR_CONFIG, 0,
+                    "%s: given is the state of another stack: %s is '%s', not '%s'",
+                    s->backend->name, name, b == NULL ? "" : b, a);
+    }
+    return NULL;
+}
+
 struct err *state_replace(struct state *s, json_t *document, bool is_forced)
 {
     json_auto_t *given = document;
@@ -402,6 +430,8 @@ struct err *state_replace(struct state *s, json_t *document, bool is_forced)
     const int64_t given_serial = jsonx_int(given, "serial", 0);
 
     TRY(check_writable(s));
+    if (!is_forced)
+        TRY(check_same_owner(s, given));
     if (!s->is_new && !is_forced
             && !text_eq(jsonx_text(given, "lineage"), jsonx_text(s->document, "lineage")))
         return err_new(ERR_PROTECT, 0, "%s: the lineage is another one (%s there, %s given)",

@@ -43,8 +43,9 @@ struct state_open {
                         "postgres://...[?state=NAME]" */
     const char *stack_dir;
     struct state_owner owner;
-    bool is_locked; /* take the lock (apply, destroy, state mv); a plan does not */
-    bool is_named;  /* CI=true: a local state is refused unless `url` names it */
+    bool is_locked;      /* take the lock (apply, destroy, state mv); a plan does not */
+    bool is_named;       /* CI=true: a local state is refused unless `url` names it */
+    bool is_overwritten; /* what is there may be damaged: it is about to be replaced */
     int64_t lock_timeout_ms;
     struct http_loop *loop; /* for remote ones, which run it while they wait; NULL for local */
     /* azblob: the account's key or, without one, a token a request. `token` calls back once. */
