@@ -418,9 +418,10 @@ static struct err *postgres_save(struct state_backend *b, const struct state_sav
     snprintf(after, sizeof(after), "%lld", (long long)w->serial);
     struct err *e = run(p, w->is_snapshot ? snapshot_sql : commit_sql, params, PARAMS_MAX, &r);
 
-    if (e != NULL && err_kind(e) == ERR_NET) {
-        /* The advisory lock went with the session. */
-        struct err *lost = err_new(ERR_LOCKED, 0, "the lock was lost: %s", err_text(e));
+    if (e != NULL && PQstatus(p->connection) != CONNECTION_OK) {
+        /* The advisory lock went with the session; 57P01 is how force-unlock ends it. */
+        struct err *lost =
+                err_new(ERR_LOCKED, 0, "the lock was taken away or lost: %s", err_text(e));
 
         err_ignore(e, "told by the other one");
         return lost;
