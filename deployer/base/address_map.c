@@ -43,15 +43,54 @@ static struct err *parse_rule(struct str text, struct address_rule *ret)
     return NULL;
 }
 
+static struct err *parse_port(struct str text, uint16_t *ret)
+{
+    int64_t port = 0;
+
+    if (!str_starts(text, STR(":")))
+        return err_new(
+                ERR_USAGE, 0, "address map: '%.*s' is not a port such as :443", STR_ARG(text));
+    TRY(num_parse_i64(str_slice(text, 1, text.len), 1, UINT16_MAX, &port));
+    *ret = (uint16_t)port;
+    return NULL;
+}
+
+static struct err *parse_port_rule(struct str text, struct address_port *ret)
+{
+    struct str to = text;
+    const struct str from = str_cut(&to, '=');
+
+    if (to.p == NULL)
+        return err_new(ERR_USAGE, 0, "address map '%.*s' is not :FROM=:TO", STR_ARG(text));
+    TRY(parse_port(from, &ret->from));
+    return parse_port(to, &ret->to);
+}
+
 struct err *address_map_parse(struct address_map *map, struct str text)
 {
     while (text.p != NULL) {
-        if (map->count == ADDRESS_MAP_RULES_MAX)
+        const struct str rule = str_trim(str_cut(&text, ','));
+        const bool is_port = str_starts(rule, STR(":"));
+
+        if ((is_port ? map->port_count : map->count) == ADDRESS_MAP_RULES_MAX)
             return err_new(ERR_LIMIT, 0, "address map: more than %u rules", ADDRESS_MAP_RULES_MAX);
-        TRY(parse_rule(str_trim(str_cut(&text, ',')), &map->rules[map->count]));
-        map->count++;
+        if (is_port)
+            TRY(parse_port_rule(rule, &map->ports[map->port_count]));
+        else
+            TRY(parse_rule(rule, &map->rules[map->count]));
+        map->port_count += is_port ? 1 : 0;
+        map->count += is_port ? 0 : 1;
     }
     return NULL;
+}
+
+uint16_t address_map_port(const struct address_map *map, uint16_t port)
+{
+    for (size_t i = 0; i < map->port_count; i++) {
+        if (map->ports[i].from == port)
+            return map->ports[i].to;
+    }
+    return port;
 }
 
 bool address_map_apply(const struct address_map *map, struct in_addr address, struct in_addr *ret)

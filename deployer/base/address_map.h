@@ -21,14 +21,24 @@ struct address_rule {
     unsigned prefix; /* bits */
 };
 
+struct address_port {
+    uint16_t from;
+    uint16_t to;
+};
+
 struct address_map {
     struct address_rule rules[ADDRESS_MAP_RULES_MAX];
     size_t count;
+    struct address_port ports[ADDRESS_MAP_RULES_MAX];
+    size_t port_count;
 };
 
-/* Adds the rules of "FROM/N=TO/N[,...]" (IPv4, equal prefixes). ERR_USAGE else. */
+/* Adds the rules of "FROM/N=TO/N" (IPv4, equal prefixes) and ":FROM=:TO", [,...]. ERR_USAGE else.
+ */
 MUST_CHECK struct err *address_map_parse(struct address_map *map, struct str text);
 /* The first rule that holds wins; false and *ret untouched where none does. */
 bool address_map_apply(const struct address_map *map, struct in_addr address, struct in_addr *ret);
+/* The port to dial at a mapped address in place of `port` (which it is without a rule). */
+uint16_t address_map_port(const struct address_map *map, uint16_t port);
 
 #endif

@@ -13,8 +13,9 @@ static void add_findings(const struct runbooks *set, json_t *check)
 {
     const json_t *evidence = json_object_get(check, "evidence");
 
-    /* What can't be reached from here says nothing about what is wrong there. */
-    if (evidence == NULL || json_is_false(jsonx_at(evidence, "probe.reachable")))
+    /* What can't be reached from here, or is let pass, says nothing about what is wrong there. */
+    if (evidence == NULL || text_eq(jsonx_text(check, "status"), "skip")
+            || json_is_false(jsonx_at(evidence, "probe.reachable")))
         return;
     json_object_set_new(check, "findings",
             runbook_match(set, evidence, jsonx_text(check, "name"), jsonx_text(check, "service")));

@@ -123,7 +123,9 @@ static CURL *make_handle(const struct probe_job *job, const struct http_probe_re
         die_oom();
     net_address_text(&address->dialled, ip);
     const bool is_v6 = address->dialled.ss_family == AF_INET6;
-    AUTO(free) char *to = xasprintf("::%s%s%s:", is_v6 ? "[" : "", ip, is_v6 ? "]" : "");
+    AUTO(free)
+    char *to = xasprintf("::%s%s%s:%u", is_v6 ? "[" : "", ip, is_v6 ? "]" : "",
+            (unsigned)ntohs(((const struct sockaddr_in *)&address->dialled)->sin_port));
 
     *ret_connect = curl_slist_append(NULL, to);
     curl_easy_setopt(curl, CURLOPT_URL, r->url);

@@ -67,6 +67,9 @@ static void add_address(struct net_addresses *list, const struct probe_net *net,
         a->dialled = a->told;
         a->is_mapped = address_map_apply(
                 &net->map, in->sin_addr, &((struct sockaddr_in *)&a->dialled)->sin_addr);
+        if (a->is_mapped)
+            ((struct sockaddr_in *)&a->dialled)->sin_port =
+                    htons(address_map_port(&net->map, port));
     }
 }
 

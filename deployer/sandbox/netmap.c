@@ -18,6 +18,9 @@
 /* What is added to a port that an ordinary user may not listen on: 443 -> 10443. */
 #define PORT_SHIFT 10000
 
+/* Privileged ports that services behind resources listen on. */
+static const int web_ports[] = { 80, 443 };
+
 struct netmap {
     unsigned slot;
     int lock_fd;
@@ -50,9 +53,15 @@ static char *rules_of(unsigned slot)
     AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
 
     if (slot == 0)
-        return xstrdup("10.0.0.0/8=127.0.0.0/8");
-    for (unsigned i = 0; i < SLOTS; i++)
+        buf_add_text(&text, "10.0.0.0/8=127.0.0.0/8");
+    for (unsigned i = 0; slot != 0 && i < SLOTS; i++)
         buf_addf(&text, "%s10.%u.0.0/12=127.%u.0.0/12", i == 0 ? "" : ",", i * 16, (i ^ slot) * 16);
+    for (size_t i = 0; i < ARRAY_LEN(web_ports); i++) {
+        int other = 0;
+
+        if (!netmap_may_listen(web_ports[i], &other))
+            buf_addf(&text, ",:%d=:%d", web_ports[i], other);
+    }
     return buf_take(&text);
 }
 

@@ -18,7 +18,10 @@ struct netmap;
 MUST_CHECK struct err *netmap_open(struct netmap **ret);
 /* NULL is accepted. */
 void netmap_close(struct netmap *m);
-/* "10.0.0.0/8=127.0.0.0/8", or for later slots 16 rules of /12; as base/address_map.h reads it. */
+/*
+ * "10.0.0.0/8=127.0.0.0/8", or for later slots 16 rules of /12; for an ordinary user also the ports
+ * that stand in for privileged ones; as base/address_map.h reads it.
+ */
 const char *netmap_rules(const struct netmap *m);
 /* "10.20.0.5" -> "127.20.0.5"; other addresses come back as they are. Owned; NULL: no IPv4. */
 MUST_CHECK char *netmap_apply(const struct netmap *m, const char *address);
