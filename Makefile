@@ -109,12 +109,14 @@ unit: packages-unit
 	$(Q)$(MAKE) units
 	$(Q)tests/unit/run.sh $(B) $(T)
 
-$(B)/tests/arm_tool: $(B)/obj/tests/tools/arm_tool.o $(LIB) | $(B)/tests/unit
+# Programs that integration tests drive what no command reaches with.
+TOOLS := $(B)/tests/arm_tool $(B)/tests/probe_tool
+$(TOOLS): $(B)/tests/%: $(B)/obj/tests/tools/%.o $(LIB) | $(B)/tests/unit
 	$(Q)$(CC) $(OPT) $(LINK) -pthread $^ -o $@ $(PKG_LIBS) -lm $(LDFLAGS)
 
 # --- integration, checks ---------------------------------------------------------------------
 .PHONY: integration
-integration: all $(B)/tests/arm_tool
+integration: all $(TOOLS)
 	$(Q)DEPLOYER_BUILD=$(CURDIR)/$(B) python3 tests/integration/run.py $(T)
 
 # A second make builds: what pkg-config says is known only once the packages are there.

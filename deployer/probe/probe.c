@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 static const struct probe *const probes[] = { &probe_dns, &probe_tcp, &probe_tls, &probe_http,
-    &probe_redis, &probe_clickhouse, &probe_postgres, &probe_blob, NULL };
+    &probe_dialog, &probe_redis, &probe_clickhouse, &probe_postgres, &probe_blob, NULL };
 
 const struct probe *probe_find(const char *name)
 {

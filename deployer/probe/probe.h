@@ -69,6 +69,7 @@ extern const struct probe probe_dns;
 extern const struct probe probe_tcp;
 extern const struct probe probe_tls;
 extern const struct probe probe_http;
+extern const struct probe probe_dialog;
 extern const struct probe probe_redis;
 extern const struct probe probe_clickhouse;
 extern const struct probe probe_postgres;

@@ -108,6 +108,8 @@ static void prepare_job(const struct check *c, const struct verify_source *sourc
         return;
     }
     take_secrets(job, source->secrets(source->arg));
+    if (o->timeout_ms == 0 && jsonx_int(job->target, "timeout_s", 0) > 0)
+        job->timeout_ms = jsonx_int(job->target, "timeout_s", 0) * 1000;
     if (c->tolerate != NULL && is_sandbox) {
         const char *why = source->not_running(source->arg, c->service);
 

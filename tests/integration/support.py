@@ -10,7 +10,7 @@ import time
 import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("BUILD") or os.path.join(ROOT, "build", os.environ.get("VARIANT", "release"))
+BUILD = os.environ.get("DEPLOYER_BUILD") or os.environ.get("BUILD") or os.path.join(ROOT, "build", os.environ.get("VARIANT", "release"))
 SANDBOX = os.path.join(BUILD, "deployer-sandbox")
 DEPLOYER = os.path.join(BUILD, "deployer")
 
