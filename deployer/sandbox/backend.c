@@ -119,6 +119,8 @@ void backend_set_ready(struct entry *e)
     e->state = BACKEND_READY;
 }
 
+static json_t *error_json(const char *code, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
+
 static json_t *error_json(const char *code, const char *fmt, va_list args)
 {
     AUTO(buf) struct buf text = BUF_INIT(4096);

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/jsonx.h"
+#include "base/text.h"
 
 #define JSON_TYPE "application/json; charset=utf-8"
 
@@ -73,8 +74,10 @@ json_t *refusal_json(const struct err *e)
 {
     const char *code = err_api_code(e);
 
-    return jsonx_must(json_pack("{s:s, s:s}", "code",
-            code[0] != '\0' ? code : "InternalServerError", "message", err_text(e)));
+    /* Messages quote what came in, cut anywhere. */
+    return jsonx_must(json_pack("{s:s, s:o}", "code",
+            code[0] != '\0' ? code : "InternalServerError", "message",
+            text_json(str_of(err_text(e)))));
 }
 
 void reply_error(struct reply *r, const struct err *e)

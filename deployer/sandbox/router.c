@@ -169,7 +169,7 @@ static struct err *check_kind_version(const struct call *c)
 static struct err *unknown_type(const struct call *c)
 {
     const char *ns = c->rid->ns == NULL ? "Microsoft.Resources" : c->rid->ns;
-    const char *type = c->rid->type == NULL ? "" : strchr(c->rid->type, '/');
+    const char *type = c->rid->type == NULL ? NULL : strchr(c->rid->type, '/');
 
     if (kinds_namespace(c->s->kinds, ns) == NULL)
         return refuse(

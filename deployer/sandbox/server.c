@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/jsonx.h"
 #include "base/log.h"
+#include "base/text.h"
 
 #define CONNECTIONS_MAX 400u
 #define IDLE_TIMEOUT_S 120u
@@ -88,7 +89,8 @@ static const char *header(struct exchange *x, const char *name)
 {
     const char *value = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 
-    return value == NULL ? NULL : arena_text(x->arena, value);
+    /* What is no text is as good as absent: it may end up in JSON. */
+    return value == NULL || !text_is_utf8(str_of(value)) ? NULL : arena_text(x->arena, value);
 }
 
 static void note_request(struct server *v, const struct request *q, const struct reply *r)

@@ -96,7 +96,7 @@ static void tidy(void)
 
 static void check_form(const struct reply *r)
 {
-    require(r->status >= 200 && r->status < 600);
+    require(r->status >= 200 && r->status < 500);
     AUTO(free) char *text = r->body == NULL ? xstrdup("") : reply_dump(r->body);
 
     require(strstr(text, secret) == NULL);
@@ -122,6 +122,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (sandbox == NULL)
         start();
+    /* The fuzzer learns it from comparisons; what is sent may come back in a message. */
+    if (memmem(data, size, secret, strlen(secret)) != NULL)
+        return 0;
     tidy();
     struct str line = str_cut(&rest, '\n');
     AUTO(free) char *method = str_dup(str_cut(&line, ' '));
