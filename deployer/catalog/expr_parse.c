@@ -481,6 +481,12 @@ struct err *expr_parse_template(
     *ret_offset = 0;
     if (text.len > EXPR_TEXT_MAX)
         return err_new(ERR_LIMIT, 0, "a text with ${ exceeds %u bytes", EXPR_TEXT_MAX);
+    const char *nul = text.len == 0 ? NULL : memchr(text.p, '\0', text.len);
+
+    if (nul != NULL) {
+        *ret_offset = (size_t)(nul - text.p);
+        return err_new(ERR_CONFIG, 0, "a text holds a NUL byte");
+    }
     struct err *e = parse_parts(&p, &parts, &holes, ret);
 
     *ret_offset = p.lex.offset;
