@@ -158,6 +158,15 @@ struct err *scope_call(
 struct err *scope_absent(void *arg, const char *what);
 /* Remembers that "env.X" or "secret.X" is used at the scope's place but not set. */
 void scope_missing(struct scope *s, const char *what, const char *path);
+/* `resource` and the steps behind it, in a service's file. */
+MUST_CHECK struct err *scope_resource(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret);
+/* The text of a step of a path, or NULL. */
+const char *scope_step(struct eval_path path, size_t at);
+/* ERR_CONFIG unless a name follows the root. */
+MUST_CHECK struct err *scope_need_step(struct eval_path path, const char *root);
+/* A further reference to a value; NULL gives null. Owned. */
+json_t *scope_share(const json_t *value);
 /* ERR_CONFIG "there is no WHAT 'name' (did you mean ...?)". */
 struct err *scope_no_such(
         const char *what, const char *name, const char *const *words, size_t count);

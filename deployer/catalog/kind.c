@@ -145,7 +145,7 @@ static char *without_indexes(const char *path)
         has_index = has_index || p[1] != ']';
     if (!has_index)
         return NULL;
-    char *copy = xcalloc(strlen(path) + 1, 1);
+    char *copy = xcalloc(strlen(path) + 2, 1); /* one ] may be added */
     size_t n = 0;
 
     for (const char *p = path; *p != '\0'; p++) {

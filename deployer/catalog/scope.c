@@ -12,11 +12,6 @@
 #include "base/text.h"
 #include "catalog/reader.h"
 
-static json_t *share(const json_t *value)
-{
-    return value == NULL ? json_null() : json_incref((json_t *)(uintptr_t)value);
-}
-
 struct err *scope_no_such(
         const char *what, const char *name, const char *const *words, size_t count)
 {
@@ -33,16 +28,22 @@ struct err *scope_no_such(
     return e;
 }
 
+json_t *scope_share(const json_t *value)
+{
+    return value == NULL ? json_null() : json_incref((json_t *)(uintptr_t)value);
+}
+
 /* The text of a step, or NULL. */
-static const char *step(struct eval_path path, size_t at)
+const char *scope_step(struct eval_path path, size_t at)
 {
     return at < path.count ? json_string_value(path.keys[at]) : NULL;
 }
 
-static struct err *need_step(struct eval_path path, const char *root)
+struct err *scope_need_step(struct eval_path path, const char *root)
 {
-    return step(path, 0) != NULL ? NULL
-                                 : err_new(ERR_CONFIG, 0, "%s needs a name: %s.NAME", root, root);
+    return scope_step(path, 0) != NULL
+                   ? NULL
+                   : err_new(ERR_CONFIG, 0, "%s needs a name: %s.NAME", root, root);
 }
 
 /* --- variables and secrets --- */
@@ -173,23 +174,24 @@ static struct err *lookup_azure(
     static const char *const names[] = { "subscription", "resource_group", "tenant",
         "existing_group", "principal" };
     struct expansion *x = s->x;
-    const char *name = step(path, 0);
+    const char *name = scope_step(path, 0);
 
-    TRY(need_step(path, "azure"));
+    TRY(scope_need_step(path, "azure"));
     *ret_used = 1;
     if (text_eq(name, "subscription")) {
-        *ret = share(
+        *ret = scope_share(
                 setting_value(x, &x->subscription, x->stack->subscription, "azure.subscription"));
     } else if (text_eq(name, "resource_group")) {
-        *ret = share(slot_value(x, &x->group, "azure.resource_group", NULL, compute_group, NULL));
+        *ret = scope_share(
+                slot_value(x, &x->group, "azure.resource_group", NULL, compute_group, NULL));
     } else if (text_eq(name, "existing_group")) {
-        *ret = share(setting_value(
+        *ret = scope_share(setting_value(
                 x, &x->existing_group, existing_group(x->stack), "azure.resource_group.existing"));
     } else if (text_eq(name, "principal")
                || (text_eq(name, "tenant") && x->stack->tenant == NULL)) {
         *ret = jsonx_must(json_pack("{s:s+}", "$expr", "azure.", name));
     } else if (text_eq(name, "tenant")) {
-        *ret = share(setting_value(x, &x->tenant, x->stack->tenant, "azure.tenant"));
+        *ret = scope_share(setting_value(x, &x->tenant, x->stack->tenant, "azure.tenant"));
     } else {
         return scope_no_such("azure value", name, names, ARRAY_LEN(names));
     }
@@ -201,18 +203,18 @@ static struct err *lookup_stack(
 {
     static const char *const names[] = { "name", "environment", "location", "tags" };
     struct expansion *x = s->x;
-    const char *name = step(path, 0);
+    const char *name = scope_step(path, 0);
 
-    TRY(need_step(path, "stack"));
+    TRY(scope_need_step(path, "stack"));
     *ret_used = 1;
     if (text_eq(name, "name"))
         *ret = jsonx_must(json_string(x->stack->name));
     else if (text_eq(name, "environment"))
         *ret = jsonx_must(json_string(x->stack->environment));
     else if (text_eq(name, "location"))
-        *ret = share(setting_value(x, &x->location, x->stack->location, "location"));
+        *ret = scope_share(setting_value(x, &x->location, x->stack->location, "location"));
     else if (text_eq(name, "tags"))
-        *ret = share(setting_value(x, &x->tags, x->stack->tags, "azure.tags"));
+        *ret = scope_share(setting_value(x, &x->tags, x->stack->tags, "azure.tags"));
     else
         return scope_no_such("stack value", name, names, ARRAY_LEN(names));
     return NULL;
@@ -222,16 +224,17 @@ static struct err *lookup_registry(
         struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret)
 {
     static const char *const names[] = { "server", "prefix", "identity" };
-    const char *name = step(path, 0);
+    const char *name = scope_step(path, 0);
 
-    TRY(need_step(path, "registry"));
+    TRY(scope_need_step(path, "registry"));
     json_t *registry = setting_value(s->x, &s->x->registry, s->x->stack->registry, "registry");
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (text_eq(names[i], name)) {
             *ret_used = 1;
-            *ret = eval_mark(registry) == EVAL_POISON ? eval_poison()
-                                                      : share(json_object_get(registry, name));
+            *ret = eval_mark(registry) == EVAL_POISON
+                           ? eval_poison()
+                           : scope_share(json_object_get(registry, name));
             return NULL;
         }
     }
@@ -243,7 +246,7 @@ static struct err *lookup_registry(
 static struct err *provided_by(struct scope *s, struct instance *in, struct eval_path path,
         const char *prefix, size_t *ret_used, json_t **ret)
 {
-    const char *name = step(path, 1);
+    const char *name = scope_step(path, 1);
 
     *ret_used = path.count > 1 ? 2 : 1;
     if (name == NULL || text_eq(name, "service")) {
@@ -261,7 +264,7 @@ static struct err *provided_by(struct scope *s, struct instance *in, struct eval
         *ret = eval_absent(what);
         return NULL;
     }
-    *ret = share(value);
+    *ret = scope_share(value);
     return NULL;
 }
 
@@ -270,9 +273,9 @@ static struct err *lookup_services(
 {
     struct expansion *x = s->x;
 
-    TRY(need_step(path, "services"));
-    struct instance *in = index_get(&x->by_name, step(path, 0));
-    AUTO(free) char *prefix = xasprintf("services.%s", step(path, 0));
+    TRY(scope_need_step(path, "services"));
+    struct instance *in = index_get(&x->by_name, scope_step(path, 0));
+    AUTO(free) char *prefix = xasprintf("services.%s", scope_step(path, 0));
 
     if (in != NULL)
         return provided_by(s, in, path, prefix, ret_used, ret);
@@ -280,7 +283,7 @@ static struct err *lookup_services(
 
     for (size_t i = 0; i < x->instance_count; i++)
         names[i] = x->instances[i]->name;
-    return scope_no_such("service", step(path, 0), names, x->instance_count);
+    return scope_no_such("service", scope_step(path, 0), names, x->instance_count);
 }
 
 static struct err *lookup_need(
@@ -288,11 +291,11 @@ static struct err *lookup_need(
 {
     const struct service *spec = s->in->spec;
 
-    TRY(need_step(path, "need"));
+    TRY(scope_need_step(path, "need"));
     for (size_t i = 0; i < spec->need_count; i++) {
         AUTO(free) char *prefix = NULL;
 
-        if (!text_eq(spec->needs[i].name, step(path, 0)))
+        if (!text_eq(spec->needs[i].name, scope_step(path, 0)))
             continue;
         if (s->in->bound[i] == NULL) { /* optional, or reported already */
             *ret_used = 1;
@@ -306,7 +309,7 @@ static struct err *lookup_need(
 
     for (size_t i = 0; i < spec->need_count; i++)
         names[i] = spec->needs[i].name;
-    return scope_no_such("need", step(path, 0), names, spec->need_count);
+    return scope_no_such("need", scope_step(path, 0), names, spec->need_count);
 }
 
 /* --- of the service itself --- */
@@ -316,11 +319,11 @@ static struct err *lookup_input(
 {
     const struct service *spec = s->in->spec;
 
-    TRY(need_step(path, "input"));
+    TRY(scope_need_step(path, "input"));
     for (size_t i = 0; i < spec->input_count; i++) {
-        if (text_eq(spec->inputs[i].name, step(path, 0))) {
+        if (text_eq(spec->inputs[i].name, scope_step(path, 0))) {
             *ret_used = 1;
-            *ret = share(input_value(s->in, s->x, i, s->deps));
+            *ret = scope_share(input_value(s->in, s->x, i, s->deps));
             return NULL;
         }
     }
@@ -328,7 +331,7 @@ static struct err *lookup_input(
 
     for (size_t i = 0; i < spec->input_count; i++)
         names[i] = spec->inputs[i].name;
-    return scope_no_such("input", step(path, 0), names, spec->input_count);
+    return scope_no_such("input", scope_step(path, 0), names, spec->input_count);
 }
 
 struct named {
@@ -383,12 +386,12 @@ static struct err *lookup_named(
     const bool is_local = text_eq(section, "locals");
     const struct doc_node *map = is_local ? s->in->spec->locals : s->in->spec->provides;
 
-    TRY(need_step(path, is_local ? "local" : "provides"));
-    json_t *value = named_value(s->x, s->in, section, step(path, 0), s->deps);
+    TRY(scope_need_step(path, is_local ? "local" : "provides"));
+    json_t *value = named_value(s->x, s->in, section, scope_step(path, 0), s->deps);
 
     *ret_used = 1;
     if (value != NULL) {
-        *ret = share(value);
+        *ret = scope_share(value);
         return NULL;
     }
     const size_t count = map == NULL ? 0 : map->count;
@@ -396,7 +399,7 @@ static struct err *lookup_named(
 
     for (size_t i = 0; i < count; i++)
         names[i] = map->entries[i].key;
-    return scope_no_such(is_local ? "local" : "provided value", step(path, 0), names, count);
+    return scope_no_such(is_local ? "local" : "provided value", scope_step(path, 0), names, count);
 }
 
 static json_t *compute_existing(struct expansion *x, void *arg, struct deps *deps)
@@ -437,172 +440,17 @@ static struct err *lookup_existing(
 {
     const struct service *spec = s->in->spec;
 
-    TRY(need_step(path, "existing"));
-    if (service_resource(spec, step(path, 0)) == NULL) {
+    TRY(scope_need_step(path, "existing"));
+    if (service_resource(spec, scope_step(path, 0)) == NULL) {
         AUTO(free) const char **names = xcalloc(spec->resource_count, sizeof(*names));
 
         for (size_t i = 0; i < spec->resource_count; i++)
             names[i] = spec->resources[i].name;
-        return scope_no_such("resource", step(path, 0), names, spec->resource_count);
+        return scope_no_such("resource", scope_step(path, 0), names, spec->resource_count);
     }
     *ret_used = 1;
-    *ret = share(existing_id(s->x, s->in, step(path, 0)));
+    *ret = scope_share(existing_id(s->x, s->in, scope_step(path, 0)));
     return NULL;
-}
-
-/* --- resources --- */
-
-/* Whether the kind knows the member at path[from..] as a secret. */
-static bool is_secret_member(const struct kind *k, struct eval_path path, size_t from)
-{
-    AUTO(buf) struct buf text = BUF_INIT(4096);
-
-    for (size_t i = from; i < path.count; i++) {
-        if (json_is_string(path.keys[i]))
-            buf_addf(&text, "%s%s", text.len == 0 ? "" : ".", json_string_value(path.keys[i]));
-        else
-            buf_add_text(&text, "[]");
-        const struct kind_property *p = kind_property(k, buf_text(&text));
-
-        if (p != NULL && p->is_secret)
-            return true;
-    }
-    return false;
-}
-
-static struct err *resource_action(
-        struct buf *text, const struct kind *k, struct eval_path path, size_t at, size_t *ret_used)
-{
-    const char *name = step(path, at + 1);
-
-    if (name == NULL)
-        return err_new(ERR_CONFIG, 0, "action needs a name: action.NAME");
-    for (size_t i = 0; i < k->action_count; i++) {
-        if (!text_eq(k->actions[i].name, name))
-            continue;
-        buf_addf(text, ".%s.%s", k->actions[i].is_secret ? "action" : "answer", name);
-        *ret_used = at + 2;
-        return NULL;
-    }
-    AUTO(free) const char **names = xcalloc(k->action_count, sizeof(*names));
-
-    for (size_t i = 0; i < k->action_count; i++)
-        names[i] = k->actions[i].name;
-    return scope_no_such("action", name, names, k->action_count);
-}
-
-static json_t *known_member(struct scope *s, struct parts *p, struct part *part, const char *member)
-{
-    if (text_eq(member, "name"))
-        return part_name(s->x, s->in, p, part, s->deps);
-    json_t *id = text_eq(member, "id") ? part_existing(s->x, s->in, p, part, s->deps) : NULL;
-
-    return id == NULL || json_is_null(id) ? NULL : id;
-}
-
-/* resource["ADDRESS"] and, where the kind has something to say about them, further steps. */
-static struct err *part_value(struct scope *s, struct parts *p, struct part *part,
-        struct eval_path path, size_t *ret_used, json_t **ret)
-{
-    AUTO(buf) struct buf text = BUF_INIT(EXPR_LEFT_TEXT_MAX);
-    const size_t at = *ret_used;
-    const char *member = step(path, at);
-    json_auto_t *address = jsonx_must(json_string(part->address));
-
-    deps_add(s->x, s->deps, part->address);
-    json_t *known = known_member(s, p, part, member);
-
-    if (known != NULL) {
-        *ret_used = at + 1;
-        *ret = share(known);
-        return NULL;
-    }
-    buf_add_text(&text, "resource[");
-    expr_print_value(&text, address);
-    buf_add_char(&text, ']');
-    if (text_eq(member, "action")) {
-        TRY(resource_action(&text, p->kind, path, at, ret_used));
-    } else if (member != NULL && is_secret_member(p->kind, path, at)) {
-        AUTO(buf) struct buf whole = BUF_INIT(EXPR_LEFT_TEXT_MAX);
-
-        for (size_t i = at; i < path.count; i++)
-            expr_print_accessor(&text, path.keys[i]);
-        buf_addf(&whole, "secret(%s)", buf_text(&text));
-        *ret_used = path.count;
-        *ret = eval_left(&whole);
-        return NULL;
-    }
-    *ret = eval_left(&text);
-    return NULL;
-}
-
-static json_t *absent_resource(const char *name, const char *key)
-{
-    AUTO(free)
-    char *what = key == NULL ? xasprintf("resource.%s", name)
-                             : xasprintf("resource.%s[\"%s\"]", name, key);
-
-    return eval_absent(what);
-}
-
-static struct err *all_parts(struct scope *s, struct parts *p, json_t **ret)
-{
-    json_auto_t *map = jsonx_must(json_object());
-
-    for (size_t i = 0; i < p->count; i++) {
-        size_t used = 1;
-        json_t *value = NULL;
-
-        TRY(part_value(s, p, &p->items[i], (struct eval_path){ 0 }, &used, &value));
-        json_object_set_new(map, p->items[i].each_key, value);
-    }
-    *ret = TAKE(map);
-    return NULL;
-}
-
-static struct err *lookup_resource(
-        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret)
-{
-    const struct service *spec = s->in->spec;
-
-    TRY(need_step(path, "resource"));
-    struct parts *p = parts_of(s->x, s->in, step(path, 0));
-
-    if (p == NULL) {
-        AUTO(free) const char **names = xcalloc(spec->resource_count, sizeof(*names));
-
-        for (size_t i = 0; i < spec->resource_count; i++)
-            names[i] = spec->resources[i].name;
-        return scope_no_such("resource", step(path, 0), names, spec->resource_count);
-    }
-    *ret_used = 1;
-    if (p->kind == NULL || p->head.state == SLOT_BUSY || eval_mark(p->head.value) == EVAL_POISON) {
-        *ret_used = path.count;
-        *ret = eval_poison();
-        return NULL;
-    }
-    if (!p->is_each) {
-        if (p->count == 0) {
-            *ret = absent_resource(step(path, 0), NULL);
-            return NULL;
-        }
-        return part_value(s, p, &p->items[0], path, ret_used, ret);
-    }
-    if (path.count == 1)
-        return all_parts(s, p, ret);
-    AUTO(free)
-    char *number = json_is_integer(path.keys[1])
-                           ? xasprintf("%lld", (long long)json_integer_value(path.keys[1]))
-                           : NULL;
-    const char *key = number != NULL ? number : step(path, 1);
-    struct part *part = parts_find(p, key);
-
-    *ret_used = 2;
-    if (part == NULL) {
-        *ret = absent_resource(step(path, 0), key);
-        return NULL;
-    }
-    return part_value(s, p, part, path, ret_used, ret);
 }
 
 /* --- all roots --- */
@@ -612,10 +460,10 @@ static struct err *lookup_pair(const char *root, const json_t *key, const json_t
 {
     if (key == NULL)
         return err_new(ERR_CONFIG, 0, "there is no '%s' here", root);
-    if (!text_eq(step(path, 0), "key") && !text_eq(step(path, 0), "value"))
+    if (!text_eq(scope_step(path, 0), "key") && !text_eq(scope_step(path, 0), "value"))
         return err_new(ERR_CONFIG, 0, "%s has only %s.key and %s.value", root, root, root);
     *ret_used = 1;
-    *ret = share(text_eq(step(path, 0), "key") ? key : value);
+    *ret = scope_share(text_eq(scope_step(path, 0), "key") ? key : value);
     return NULL;
 }
 
@@ -628,7 +476,7 @@ static struct err *lookup_own(
     if (text_eq(root, "input"))
         return lookup_input(s, path, ret_used, ret);
     if (text_eq(root, "resource"))
-        return lookup_resource(s, path, ret_used, ret);
+        return scope_resource(s, path, ret_used, ret);
     if (text_eq(root, "need"))
         return lookup_need(s, path, ret_used, ret);
     if (text_eq(root, "local"))
@@ -647,7 +495,7 @@ static struct err *lookup_own(
         *ret = jsonx_must(json_string(s->x->options->target));
         return NULL;
     }
-    if (text_eq(root, "service") && text_eq(step(path, 0), "name")) {
+    if (text_eq(root, "service") && text_eq(scope_step(path, 0), "name")) {
         *ret_used = 1;
         *ret = jsonx_must(json_string(s->in->name));
         return NULL;
@@ -666,12 +514,12 @@ static struct err *lookup_var(
     json_t *member = NULL;
     size_t n = 0;
 
-    TRY(need_step(path, "var"));
-    const json_t *value = json_object_get(vars, step(path, 0));
+    TRY(scope_need_step(path, "var"));
+    const json_t *value = json_object_get(vars, scope_step(path, 0));
 
     *ret_used = 1;
     if (value != NULL) {
-        *ret = share(value);
+        *ret = scope_share(value);
         return NULL;
     }
     AUTO(free) const char **names = xcalloc(json_object_size(vars), sizeof(*names));
@@ -679,7 +527,7 @@ static struct err *lookup_var(
     json_object_foreach ((json_t *)(uintptr_t)vars, key, member) {
         names[n++] = key;
     }
-    return scope_no_such("input of the stack", step(path, 0), names, n);
+    return scope_no_such("input of the stack", scope_step(path, 0), names, n);
 }
 
 static struct err *lookup_file(
@@ -688,9 +536,10 @@ static struct err *lookup_file(
     static const char *const names[] = { "env", "secret", "var", "stack", "azure", "services" };
 
     if (text_eq(root, "env") || text_eq(root, "secret")) {
-        TRY(need_step(path, root));
+        TRY(scope_need_step(path, root));
         *ret_used = 1;
-        *ret = root[0] == 'e' ? env_value(s->x, step(path, 0)) : scope_secret(s->x, step(path, 0));
+        *ret = root[0] == 'e' ? env_value(s->x, scope_step(path, 0))
+                              : scope_secret(s->x, scope_step(path, 0));
         return NULL;
     }
     if (text_eq(root, "var"))
@@ -721,114 +570,10 @@ json_t *scope_setting(struct expansion *x, const char *root, const char *name)
     struct scope s = { .x = x };
     json_t *value = NULL;
     size_t used = 0;
-    struct err *e =
-            scope_lookup(&s, root, (struct eval_path){ .keys = keys, .count = 1 }, &used, &value);
+    const struct eval_path path = { .keys = keys, .count = 1 };
+    struct err *e = text_eq(root, "registry") ? lookup_registry(&s, path, &used, &value)
+                                              : scope_lookup(&s, root, path, &used, &value);
 
     err_ignore(e, "our own names are known");
     return value;
-}
-
-/* --- functions of the host --- */
-
-static struct err *text_arg(const char *name, const json_t *value, const char **ret)
-{
-    if (!json_is_string(value))
-        return err_new(ERR_CONFIG, 0, "%s() wants a text that is known, got %s", name,
-                eval_type_text(value));
-    *ret = json_string_value(value);
-    return NULL;
-}
-
-/* server/prefix/path, without the host that the image names itself. */
-static struct err *call_image(struct scope *s, const char *image, json_t **ret)
-{
-    json_t *registry = setting_value(s->x, &s->x->registry, s->x->stack->registry, "registry");
-    const char *server = jsonx_text(registry, "server");
-    const char *prefix = jsonx_text(registry, "prefix");
-    struct str rest = str_of(image);
-    struct str after = rest;
-    const struct str first = str_cut(&after, '/');
-    const bool has_host =
-            after.p != NULL
-            && (memchr(first.p, '.', first.len) != NULL || memchr(first.p, ':', first.len) != NULL
-                    || str_eq(first, STR("localhost")));
-    AUTO(buf) struct buf text = BUF_INIT(4096);
-
-    if (server == NULL) {
-        *ret = jsonx_must(json_string(image));
-        return NULL;
-    }
-    rest = has_host ? after : rest;
-    buf_addf(&text, "%s/", server);
-    if (prefix != NULL && prefix[0] != '\0')
-        buf_addf(&text, "%s%s", prefix, prefix[strlen(prefix) - 1] == '/' ? "" : "/");
-    buf_add_str(&text, rest);
-    *ret = jsonx_must(json_string(buf_text(&text)));
-    return NULL;
-}
-
-static struct err *call_file(const struct scope *s, const char *path, json_t **ret)
-{
-    AUTO(buf) struct buf text = BUF_INIT(EXPR_LEFT_TEXT_MAX);
-
-    TRY(load_text(s->x->catalog, s->in->spec->name, path, &text));
-    if (!text_is_utf8(buf_str(&text)) || memchr(buf_text(&text), '\0', text.len) != NULL)
-        return err_new(ERR_CONFIG, 0, "%s is no UTF-8 text", path);
-    *ret = jsonx_must(json_stringn(buf_text(&text), text.len));
-    return NULL;
-}
-
-static struct err *find_container(const struct scope *s, const char *name, struct container **ret)
-{
-    const struct doc_node *map = s->in->spec->environment;
-
-    *ret = container_of(s->x, s->in, name, s->deps);
-    if (*ret != NULL)
-        return NULL;
-    const size_t count = map == NULL ? 0 : map->count;
-    AUTO(free) const char **names = xcalloc(count, sizeof(*names));
-
-    for (size_t i = 0; i < count; i++)
-        names[i] = map->entries[i].key;
-    return scope_no_such("container", name, names, count);
-}
-
-static struct err *call_environment(struct scope *s, const char *name, json_t **ret)
-{
-    struct container *c = NULL;
-
-    TRY(find_container(s, name, &c));
-    *ret = environment_list(s->x, c);
-    return NULL;
-}
-
-static struct err *call_environment_secrets(
-        struct scope *s, json_t *const *args, size_t count, json_t **ret)
-{
-    AUTO(free) struct container **list = xcalloc(count, sizeof(struct container *));
-
-    for (size_t i = 0; i < count; i++) {
-        const char *name = NULL;
-
-        TRY(text_arg("environment_secrets", args[i], &name));
-        TRY(find_container(s, name, &list[i]));
-    }
-    return environment_secrets(list, count, ret);
-}
-
-struct err *scope_call(void *arg, const char *name, json_t *const *args, size_t count, json_t **ret)
-{
-    struct scope *s = arg;
-    const char *text = NULL;
-
-    if (s->in == NULL)
-        return err_new(ERR_CONFIG, 0, "%s() can be used in a service's file only", name);
-    if (text_eq(name, "environment_secrets"))
-        return call_environment_secrets(s, args, count, ret);
-    TRY(text_arg(name, args[0], &text));
-    if (text_eq(name, "image"))
-        return call_image(s, text, ret);
-    if (text_eq(name, "file"))
-        return call_file(s, text, ret);
-    return call_environment(s, text, ret);
 }
