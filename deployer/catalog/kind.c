@@ -1,5 +1,6 @@
 #include "catalog/kind.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +14,43 @@ _Static_assert(ARRAY_LEN(scope_names) == KIND_SCOPE_EXTENSION + 1, "a name for e
 
 /* --- properties --- */
 
-static const char *const property_keys[] = { "type", "enum", "pattern", "min", "max", "required",
-    "read_only", "write_only", "create_only", "secret", "immutable", "ignore_case", "id", "set",
-    "map_by", "alias", "format", "default", "doc", NULL };
 static const char *const type_names[] = { "string", "integer", "number", "boolean", "object",
     "array" };
 static const char *const format_names[] = { "quantity", "duration", "location", "cidr", "csv-set",
     "last-segment", "version-prefix" };
+
+/* How a key of a property is read into its struct; one pass over few entries, for there are many.
+ */
+enum field_kind { FIELD_BOOL, FIELD_TEXT, FIELD_JSON, FIELD_TYPE, FIELD_FORMAT, FIELD_LIMIT };
+
+static const struct field {
+    const char *key;
+    enum field_kind kind;
+    size_t offset;
+    size_t has_offset; /* FIELD_LIMIT */
+} fields[] = {
+#define AT(member) offsetof(struct kind_property, member)
+    { "type", FIELD_TYPE, AT(type), 0 },
+    { "enum", FIELD_JSON, AT(values), 0 },
+    { "required", FIELD_BOOL, AT(is_required), 0 },
+    { "read_only", FIELD_BOOL, AT(is_read_only), 0 },
+    { "write_only", FIELD_BOOL, AT(is_write_only), 0 },
+    { "create_only", FIELD_BOOL, AT(is_create_only), 0 },
+    { "secret", FIELD_BOOL, AT(is_secret), 0 },
+    { "immutable", FIELD_BOOL, AT(is_immutable), 0 },
+    { "ignore_case", FIELD_BOOL, AT(ignores_case), 0 },
+    { "default", FIELD_JSON, AT(default_value), 0 },
+    { "min", FIELD_LIMIT, AT(min), AT(has_min) },
+    { "max", FIELD_LIMIT, AT(max), AT(has_max) },
+    { "id", FIELD_BOOL, AT(is_id), 0 },
+    { "set", FIELD_BOOL, AT(is_set), 0 },
+    { "map_by", FIELD_TEXT, AT(map_by), 0 },
+    { "alias", FIELD_TEXT, AT(alias), 0 },
+    { "format", FIELD_FORMAT, AT(format), 0 },
+    { "pattern", FIELD_TEXT, AT(pattern), 0 },
+    { "doc", FIELD_TEXT, AT(doc), 0 },
+#undef AT
+};
 
 static const char *choose(const struct reader *r, const struct doc_node *map, const char *key,
         const char *path, const char *const *words, size_t count)
@@ -29,36 +60,68 @@ static const char *choose(const struct reader *r, const struct doc_node *map, co
     return at == count ? NULL : words[at];
 }
 
+static void read_field(const struct reader *r, const struct doc_node *map, const char *at,
+        const struct field *f, struct kind_property *p)
+{
+    char *to = (char *)p + f->offset;
+
+    switch (f->kind) {
+    case FIELD_BOOL:
+        *(bool *)to = reader_bool(r, map, f->key, at, false);
+        break;
+    case FIELD_TEXT:
+        *(const char **)to = reader_text(r, map, f->key, at);
+        break;
+    case FIELD_JSON:
+        *(const json_t **)to = reader_json(r, map, f->key, at);
+        break;
+    case FIELD_TYPE:
+        *(const char **)to = choose(r, map, f->key, at, type_names, ARRAY_LEN(type_names));
+        break;
+    case FIELD_FORMAT:
+        *(const char **)to = choose(r, map, f->key, at, format_names, ARRAY_LEN(format_names));
+        break;
+    case FIELD_LIMIT:
+        *(bool *)((char *)p + f->has_offset) = reader_number(r, map, f->key, at, (double *)to);
+        break;
+    }
+}
+
+static const struct field *find_field(const char *key)
+{
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        if (strcmp(fields[i].key, key) == 0)
+            return &fields[i];
+    }
+    return NULL;
+}
+
+static void refuse_key(const struct reader *r, const struct doc_node *map, const char *at)
+{
+    const char *names[ARRAY_LEN(fields) + 1] = { NULL };
+
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        names[i] = fields[i].key;
+    reader_check_keys(r, map, at, names);
+}
+
 static void read_property(const struct reader *r, const struct doc_entry *e, const char *at,
         struct kind_property *ret)
 {
-    const struct doc_node *map = e->value;
+    bool is_known = true;
 
-    reader_check_keys(r, map, at, property_keys);
-    *ret = (struct kind_property){
-        .path = e->key,
-        .type = choose(r, map, "type", at, type_names, ARRAY_LEN(type_names)),
-        .values = reader_json(r, map, "enum", at),
-        .pattern = reader_text(r, map, "pattern", at),
-        .is_required = reader_bool(r, map, "required", at, false),
-        .is_read_only = reader_bool(r, map, "read_only", at, false),
-        .is_write_only = reader_bool(r, map, "write_only", at, false),
-        .is_create_only = reader_bool(r, map, "create_only", at, false),
-        .is_secret = reader_bool(r, map, "secret", at, false),
-        .is_immutable = reader_bool(r, map, "immutable", at, false),
-        .ignores_case = reader_bool(r, map, "ignore_case", at, false),
-        .is_id = reader_bool(r, map, "id", at, false),
-        .is_set = reader_bool(r, map, "set", at, false),
-        .map_by = reader_text(r, map, "map_by", at),
-        .alias = reader_text(r, map, "alias", at),
-        .format = choose(r, map, "format", at, format_names, ARRAY_LEN(format_names)),
-        .default_value = reader_json(r, map, "default", at),
-        .doc = reader_text(r, map, "doc", at),
-    };
-    ret->has_min = reader_number(r, map, "min", at, &ret->min);
-    ret->has_max = reader_number(r, map, "max", at, &ret->max);
+    *ret = (struct kind_property){ .path = e->key };
+    for (size_t i = 0; i < e->value->count; i++) {
+        const struct field *f = find_field(e->value->entries[i].key);
+
+        if (f != NULL)
+            read_field(r, e->value, at, f, ret);
+        is_known = is_known && f != NULL;
+    }
+    if (!is_known)
+        refuse_key(r, e->value, at);
     if (ret->values != NULL && !json_is_array(ret->values)) {
-        reader_error(r, doc_get(map, "enum"), at, "'enum' must be a list");
+        reader_error(r, doc_get(e->value, "enum"), at, "'enum' must be a list");
         ret->values = NULL;
     }
 }
@@ -102,12 +165,10 @@ static void read_properties(const struct reader *r, const struct doc_node *map, 
     k->properties = arena_alloc(r->arena, map->count * sizeof(*k->properties) + 1);
     for (size_t i = 0; i < map->count; i++) {
         const struct doc_entry *e = &map->entries[i];
-        AUTO(free) char *at = xasprintf("properties.%s", e->key);
-
         if (e->value->kind != DOC_MAP)
-            reader_error(r, e->value, at, "must be a map such as {type: string}");
+            reader_error(r, e->value, e->key, "must be a map such as {type: string}");
         else
-            read_property(r, e, at, &k->properties[k->property_count++]);
+            read_property(r, e, e->key, &k->properties[k->property_count++]);
     }
 }
 

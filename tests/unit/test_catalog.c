@@ -619,6 +619,60 @@ static void test_folders_are_checked(void **state)
     assert_true(f->diags.errors >= 3);
 }
 
+/* Sets what an example's .env.example says. */
+static void set_example_env(const char *dir)
+{
+    AUTO(free) char *path = file_join(dir, ".env.example");
+    AUTO(buf) struct buf text = BUF_INIT(1u << 16);
+
+    assert_null(file_read(path, 1u << 16, &text));
+    struct str rest = buf_str(&text);
+
+    while (rest.p != NULL) {
+        struct str value = str_cut(&rest, '\n');
+        AUTO(free) char *name = str_dup(str_cut(&value, '='));
+        AUTO(free) char *copy = value.p == NULL ? NULL : str_dup(value);
+
+        if (name[0] != '#' && copy != NULL)
+            setenv(name, copy, 1);
+    }
+}
+
+/* The examples, as they are shipped, for the base and each of their environments. */
+static void test_examples(void **state)
+{
+    static const struct {
+        const char *dir, *environment;
+    } rows[] = {
+        { "examples/langfuse", NULL },
+        { "examples/langfuse", "prod" },
+        { "examples/custom-service", NULL },
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(free) char *file = file_join(rows[i].dir, "stack.yaml");
+        const struct stack_options so = { .file = file, .environment = rows[i].environment };
+        const struct catalog_options o = { .target = "sandbox" };
+
+        forget(f);
+        set_example_env(rows[i].dir);
+        assert_null(stack_load(f->arena, &so, &f->diags, &f->stack));
+        f->catalog = catalog_load(f->arena, f->stack->catalogs, f->stack->catalog_count, &f->diags);
+        assert_non_null(f->catalog);
+        f->model = catalog_expand(f->catalog, f->stack, &o, &f->diags);
+        if (f->model == NULL || f->diags.count > 0)
+            fail_msg("%s %s\n%s", file, rows[i].environment, said(f));
+        assert_true(f->model->resource_count > 10);
+        for (size_t k = 0; k < f->model->resource_count; k++) {
+            const struct resource *r = &f->model->resources[k];
+
+            for (size_t d = 0; d < r->depends_on_count; d++)
+                assert_non_null(model_resource(f->model, r->depends_on[d]));
+        }
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -633,6 +687,7 @@ int main(void)
         TEST(test_service_errors),
         TEST(test_many),
         TEST(test_folders_are_checked),
+        TEST(test_examples),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
