@@ -9,6 +9,7 @@
 #include "sandbox/checks.h"
 #include "sandbox/faults.h"
 #include "sandbox/listing.h"
+#include "sandbox/preflight.h"
 #include "sandbox/resources.h"
 #include "sandbox/rid.h"
 #include "sandbox/subscriptions.h"
@@ -266,10 +267,8 @@ struct err *router_dispatch(struct call *c)
         return NULL;
     TRY(auth_check(c->s->auth, c->q, c->r));
     TRY(check_version(c));
-    if (c->q->count == 3 && request_segment_is(c->q, 2, "validateResources")) {
-        reply_json(c->r, 200, jsonx_must(json_object()));
-        return NULL;
-    }
+    if (c->q->count == 3 && request_segment_is(c->q, 2, "validateResources"))
+        return preflight_validate(c);
     TRY(faults_throttle(c->s->faults, c->q, c->r));
     TRY(subscriptions_handle(c, &is_handled));
     return is_handled ? NULL : dispatch_arm(c);

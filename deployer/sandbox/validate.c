@@ -13,6 +13,7 @@ struct walk {
     struct arena *arena;
     const struct kind *kind;
     bool is_create;
+    bool may_be_unknown;
 };
 
 /* The namespace's own code for a sort of mistake. */
@@ -384,6 +385,10 @@ static struct err *clean_object(const struct walk *w, const struct spec *s, cons
 static struct err *clean(const struct walk *w, const struct spec *s, const char *path,
         const json_t *value, const json_t *old, json_t **ret)
 {
+    if (w->may_be_unknown && json_is_string(value) && json_string_value(value)[0] == '[') {
+        *ret = jsonx_copy(value);
+        return NULL;
+    }
     if (s->type == SPEC_OBJECT && s->member_count > 0)
         return clean_object(w, s, path, value, old, ret);
     if (s->type == SPEC_OBJECT && !json_is_object(value))
@@ -412,7 +417,10 @@ static json_t *without_envelope(const json_t *body)
 
 struct err *validate_body(const struct validate_request *q, json_t **ret)
 {
-    const struct walk w = { .arena = q->arena, .kind = q->kind, .is_create = q->old == NULL };
+    const struct walk w = { .arena = q->arena,
+        .kind = q->kind,
+        .is_create = q->old == NULL,
+        .may_be_unknown = q->may_be_unknown };
 
     if (q->kind->body == NULL) {
         *ret = without_envelope(q->body);

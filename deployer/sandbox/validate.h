@@ -12,8 +12,9 @@
 struct validate_request {
     struct arena *arena;
     const struct kind *kind;
-    const json_t *body; /* as sent, or old document and patch merged */
-    const json_t *old;  /* the stored document, NULL when created */
+    const json_t *body;  /* as sent, or old document and patch merged */
+    const json_t *old;   /* the stored document, NULL when created */
+    bool may_be_unknown; /* texts such as "[length('foo')]" stand for any value */
 };
 
 /*
