@@ -75,9 +75,9 @@ json_t *refusal_json(const struct err *e)
     const char *code = err_api_code(e);
 
     /* Messages quote what came in, cut anywhere. */
-    return jsonx_must(json_pack("{s:s, s:o}", "code",
-            code[0] != '\0' ? code : "InternalServerError", "message",
-            text_json(str_of(err_text(e)))));
+    return jsonx_must(
+            json_pack("{s:s, s:o}", "code", code[0] != '\0' ? code : "InternalServerError",
+                    "message", text_json(str_of(err_text(e)))));
 }
 
 void reply_error(struct reply *r, const struct err *e)

@@ -44,7 +44,8 @@ const char *reply_find_header(const struct reply *r, const char *name);
 /* Borrows `e`: {"error": {"code", "message"}} with its status; an err of another kind is a 500. */
 void reply_error(struct reply *r, const struct err *e);
 
-/* Compact, members in the order they have: clients get back what they sent as they sent it. Owned. */
+/* Compact, members in the order they have: clients get back what they sent as they sent it. Owned.
+ */
 MUST_CHECK char *reply_dump(const json_t *j);
 
 /* A refusal. */
