@@ -37,10 +37,11 @@ probe: http
 runbook:
 plan: catalog graph state
 engine: catalog cloud graph plan state
+lint: stack catalog runbook cloud
 verify: catalog probe runbook
 report: plan engine verify
 sandbox:
-commands: stack catalog graph plan engine verify report cloud state probe runbook http'
+commands: lint stack catalog graph plan engine verify report cloud state probe runbook http'
 bad=
 while IFS=: read -r layer allowed; do
     [ -n "$layer" ] || continue

@@ -122,6 +122,17 @@ MUST_CHECK struct err *func_give(const struct func_call *c, const struct buf *te
 struct err *func_cidrsubnet(const struct func_call *c, json_t **ret);
 struct err *func_cidrhost(const struct func_call *c, json_t **ret);
 struct err *func_url_host(const struct func_call *c, json_t **ret);
+struct err *func_cidroverlaps(const struct func_call *c, json_t **ret);
+struct err *func_cidrwithin(const struct func_call *c, json_t **ret);
+struct err *func_cidrbits(const struct func_call *c, json_t **ret);
+struct err *func_pluck(const struct func_call *c, json_t **ret);
+struct err *func_where(const struct func_call *c, json_t **ret);
+struct err *func_unique(const struct func_call *c, json_t **ret);
+struct err *func_matches(const struct func_call *c, json_t **ret);
+struct err *func_gibibytes(const struct func_call *c, json_t **ret);
+struct err *func_sum(const struct func_call *c, json_t **ret);
+struct err *func_ratio(const struct func_call *c, json_t **ret);
+struct err *func_url_parts(const struct func_call *c, json_t **ret);
 struct err *func_digest(const struct func_call *c, json_t **ret);
 struct err *func_secret(const struct func_call *c, json_t **ret);
 struct err *func_json(const struct func_call *c, json_t **ret);

@@ -135,3 +135,40 @@ struct err *func_url_host(const struct func_call *c, json_t **ret)
     *ret = jsonx_must(json_stringn(host.p, host.len));
     return NULL;
 }
+
+static struct err *two_networks(const struct func_call *c, struct network *a, struct network *b)
+{
+    TRY(parse_network(c->args[0], a));
+    return parse_network(c->args[1], b);
+}
+
+struct err *func_cidroverlaps(const struct func_call *c, json_t **ret)
+{
+    struct network a = { 0 };
+    struct network b = { 0 };
+
+    TRY(two_networks(c, &a, &b));
+    const uint32_t mask = mask_of(a.bits < b.bits ? a.bits : b.bits);
+
+    *ret = json_boolean((a.address & mask) == (b.address & mask));
+    return NULL;
+}
+
+struct err *func_cidrwithin(const struct func_call *c, json_t **ret)
+{
+    struct network a = { 0 };
+    struct network b = { 0 };
+
+    TRY(two_networks(c, &a, &b));
+    *ret = json_boolean(a.bits >= b.bits && (a.address & mask_of(b.bits)) == b.address);
+    return NULL;
+}
+
+struct err *func_cidrbits(const struct func_call *c, json_t **ret)
+{
+    struct network a = { 0 };
+
+    TRY(parse_network(c->args[0], &a));
+    *ret = json_integer((json_int_t)a.bits);
+    return NULL;
+}

@@ -1,5 +1,7 @@
 #include "catalog/pattern.h"
 
+#include <regex.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -277,4 +279,19 @@ enum pattern_answer pattern_match(const char *pattern, const char *text)
     const bool is_match = match_here(&m, pattern + 1, end, text, NULL);
 
     return m.is_lost ? PATTERN_UNKNOWN : is_match ? PATTERN_YES : PATTERN_NO;
+}
+
+bool pattern_found(const char *pattern, const char *text)
+{
+    const enum pattern_answer quick = pattern_match(pattern, text);
+    regex_t compiled;
+
+    if (quick != PATTERN_UNKNOWN)
+        return quick == PATTERN_YES;
+    if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+        return false;
+    const bool is_found = regexec(&compiled, text, 0, NULL, 0) == 0;
+
+    regfree(&compiled);
+    return is_found;
 }

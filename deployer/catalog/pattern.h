@@ -6,6 +6,8 @@
 #ifndef CATALOG_PATTERN_H
 #define CATALOG_PATTERN_H
 
+#include <stdbool.h>
+
 enum pattern_answer {
     PATTERN_NO,
     PATTERN_YES,
@@ -17,5 +19,7 @@ enum pattern_answer {
  * with |, and * + ? {m} {m,} {m,n} behind each of them.
  */
 enum pattern_answer pattern_match(const char *pattern, const char *text);
+/* The same with regexec(3) for the rest. What is no pattern is found nowhere. */
+bool pattern_found(const char *pattern, const char *text);
 
 #endif

@@ -24,6 +24,7 @@ struct options {
     const char *plan_file;
     const char *auth;
     const char *lock_timeout;
+    const char *fail_on;
     struct guard_consent consent;
 };
 
@@ -189,6 +190,7 @@ static struct err *run(int argc, char **argv)
         { .name = "plan", .value = &o.plan_file },
         { .name = "auth", .value = &o.auth },
         { .name = "lock-timeout", .value = &o.lock_timeout },
+        { .name = "fail-on", .value = &o.fail_on },
         { .name = "allow-replace", .list = &o.consent.replace },
         { .name = "allow-data-loss", .list = &o.consent.data_loss },
         { .name = "allow-adopt", .list = &o.consent.adopt },
@@ -206,7 +208,9 @@ static struct err *run(int argc, char **argv)
             &(struct session_options){ .file = c.args[0],
                     .auth = o.auth,
                     .is_locked = true,
-                    .lock_timeout_ms = lock_timeout_ms },
+                    .lock_timeout_ms = lock_timeout_ms,
+                    .is_checked = true,
+                    .fail_on = o.fail_on },
             &s));
     TRY(make_plan(&s, &o));
     TRY(show_plan(&c, &s));
@@ -229,6 +233,8 @@ const struct command command_apply = {
             "      --allow-data-loss NAME   lets its data go; repeatable\n"
             "      --allow-adopt NAME       takes over what is there and not ours; repeatable\n"
             "      --lock-timeout TIME  waits for the state's lock\n"
+            "      --fail-on SEVERITY   of the checks before anything is touched (validate): error\n"
+            "                           (default), warn or note\n"
             "      --auth NAME          forces a login\n" CONTEXT_USAGE,
     .run = run,
 };

@@ -17,6 +17,7 @@
 struct options {
     const char *save;
     const char *auth;
+    const char *fail_on;
     bool has_detailed_status;
     bool has_drift;
 };
@@ -64,6 +65,7 @@ static struct err *run(int argc, char **argv)
         { .name = "auth", .value = &o.auth },
         { .name = "detailed-exitcode", .flag = &o.has_detailed_status },
         { .name = "drift", .flag = &o.has_drift },
+        { .name = "fail-on", .value = &o.fail_on },
     };
 
     TRY(context_parse(&c, argc, argv,
@@ -72,7 +74,10 @@ static struct err *run(int argc, char **argv)
                     .args_min = 1,
                     .args_max = 1,
                     .formats = "text json" }));
-    TRY(session_open(&c, &(struct session_options){ .file = c.args[0], .auth = o.auth }, &s));
+    TRY(session_open(&c,
+            &(struct session_options){
+                    .file = c.args[0], .auth = o.auth, .is_checked = true, .fail_on = o.fail_on },
+            &s));
     TRY(session_refresh(&s));
     TRY(engine_plan(s.engine));
     TRY(print(&c, &s, &o));
@@ -95,6 +100,8 @@ const struct command command_plan = {
              "      --detailed-exitcode  exit status 2 when something would change\n"
              "      --drift              also what others changed, with properties the stack does "
              "not set\n"
+             "      --fail-on SEVERITY   of the checks before anything is asked (validate): error\n"
+             "                           (default), warn or note\n"
              "      --auth NAME          forces a login\n" CONTEXT_USAGE,
     .run = run,
 };

@@ -10,6 +10,7 @@
 #include "base/jsonx.h"
 #include "catalog/catalog.h"
 #include "cloud/arm/arm.h"
+#include "commands/preflight.h"
 #include "http/loop.h"
 #include "report/progress.h"
 #include "stack/stack.h"
@@ -232,6 +233,8 @@ struct err *session_open(struct context *c, const struct session_options *o, str
     s->context = c;
     TRY(load_model(c, o->file));
     TRY(adopt_recorded(c, o));
+    if (o->is_checked)
+        TRY(preflight_check(c, o->fail_on));
     s->progress = progress_new(c->has_stderr_color, isatty(STDERR_FILENO) == 1);
     TRY(open_cloud(c, o, s));
     TRY(log_in(s));

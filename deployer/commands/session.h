@@ -37,7 +37,9 @@ struct session_options {
     const char *file;
     bool is_locked; /* for commands that change something */
     int64_t lock_timeout_ms;
-    const char *auth; /* --auth, or NULL */
+    const char *auth;    /* --auth, or NULL */
+    bool is_checked;     /* preflight first: nothing is asked of the cloud when it finds an error */
+    const char *fail_on; /* of it: NULL is "error" */
 };
 
 /*

@@ -6,6 +6,9 @@
 #include "base/text.h"
 #include "catalog/model.h"
 #include "commands/context.h"
+#include "commands/preflight.h"
+#include "commands/verdict.h"
+#include "report/lint_text.h"
 #include "stack/stack.h"
 
 static void add_count(struct buf *out, const char *before, size_t count, const char *noun)
@@ -29,7 +32,7 @@ static void add_others(struct buf *out, const struct context *c)
     buf_add_char(out, '\n');
 }
 
-static struct err *write_text(struct context *c)
+static struct err *write_text(struct context *c, const json_t *findings)
 {
     AUTO(buf) struct buf out = BUF_INIT(BUF_TEXT_MAX);
     const struct model *m = c->model;
@@ -44,7 +47,12 @@ static struct err *write_text(struct context *c)
     if (warnings > 0)
         add_count(&out, "; ", warnings, "warning");
     buf_add_char(&out, '\n');
+    if (json_array_size(findings) > 0)
+        add_count(&out, "", json_array_size(findings), "finding");
+    if (json_array_size(findings) > 0)
+        buf_add_char(&out, '\n');
     add_others(&out, c);
+    report_lint_text(findings, c->has_color, &out);
     return context_write(c, "text", buf_str(&out));
 }
 
@@ -70,7 +78,25 @@ static json_t *documents_json(const struct model *m)
     return out;
 }
 
-static struct err *write_json(struct context *c, bool with_documents)
+/* Messages about the file and findings on what it makes, each with the members of both. */
+static json_t *all_findings(const struct context *c, const json_t *findings)
+{
+    json_t *all = context_diags_json(&c->diags);
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)findings, i, f) {
+        json_t *one = jsonx_copy(f);
+
+        json_object_set(one, "text", json_object_get(f, "cause"));
+        if (json_object_get(f, "fix") != NULL)
+            json_object_set(one, "hint", json_object_get(f, "fix"));
+        json_array_append_new(all, one);
+    }
+    return all;
+}
+
+static struct err *write_json(struct context *c, bool with_documents, const json_t *findings)
 {
     const struct stack *s = c->stack;
     const struct model *m = c->model;
@@ -78,7 +104,7 @@ static struct err *write_json(struct context *c, bool with_documents)
 
     json_object_set_new(out, "format_version", json_integer(1));
     json_object_set_new(out, "valid", json_boolean(m != NULL));
-    json_object_set_new(out, "findings", context_diags_json(&c->diags));
+    json_object_set_new(out, "findings", all_findings(c, findings));
     if (s != NULL) {
         json_object_set_new(out, "stack", text_json(str_of(s->name)));
         json_object_set_new(out, "environment", text_json(str_of(s->environment)));
@@ -94,25 +120,47 @@ static struct err *write_json(struct context *c, bool with_documents)
     return context_write_json(c, out);
 }
 
+/* A file that makes no model has messages only: the report formats show them as findings. */
+static struct err *write_reports(struct context *c, const json_t *findings)
+{
+    json_auto_t *all = all_findings(c, findings);
+    json_auto_t *document =
+            c->model != NULL ? preflight_document(c, "validate", all)
+                             : jsonx_must(json_pack("{s:i, s:s, s:[], s:O}", "format_version", 1,
+                                     "kind", "validate", "checks", "findings", all));
+
+    return verdict_write_reports(c, document);
+}
+
 static struct err *run(int argc, char **argv)
 {
     AUTO(context) struct context c = { 0 };
     bool with_documents = false;
-    const struct context_option options[] = { { .name = "documents", .flag = &with_documents } };
+    const char *fail_on = NULL;
+    json_auto_t *findings = NULL;
+    const struct context_option options[] = { { .name = "documents", .flag = &with_documents },
+        { .name = "fail-on", .value = &fail_on } };
 
     TRY(context_parse(&c, argc, argv,
             &(struct context_spec){ .options = options,
                     .option_count = ARRAY_LEN(options),
                     .args_min = 1,
                     .args_max = 1,
-                    .formats = "text json" }));
+                    .formats = VERDICT_FORMATS }));
     AUTO(err) struct err *invalid = context_load_model(&c, c.args[0]);
 
+    if (invalid == NULL)
+        TRY(preflight_findings(&c, &findings));
     if (context_wants(&c, "json"))
-        TRY(write_json(&c, with_documents));
+        TRY(write_json(&c, with_documents, findings));
     if (invalid == NULL && context_wants(&c, "text"))
-        TRY(write_text(&c));
-    return TAKE(invalid);
+        TRY(write_text(&c, findings));
+    TRY(write_reports(&c, findings));
+    if (invalid != NULL)
+        return TAKE(invalid);
+    json_auto_t *judged = jsonx_must(json_pack("{s:O}", "findings", findings));
+
+    return verdict_status(judged, fail_on);
 }
 
 const struct command command_validate = {
@@ -120,8 +168,11 @@ const struct command command_validate = {
     .summary = "check the stack file and what it makes, without a network",
     .usage = "Usage: deployer validate STACK [options]\n\n"
              "Checks the file, its environment (-e) and what the catalog makes of it, and says\n"
-             "everything that is wrong with line and column. Exit status 65 when something is.\n\n"
+             "everything that is wrong with line and column. Exit status 65 when something is.\n"
+             "Then what it makes: bodies against their kinds, the rules of ARM and the lints of\n"
+             "the runbooks. Exit status 1 when one of them is found.\n\n"
+             "      --fail-on SEVERITY   of findings: error (default), warn or note\n"
              "      --documents          with -o json: what would be sent for each resource\n\n"
-             "Formats: text (default), json.\n" CONTEXT_USAGE,
+             "Formats: text (default), json, junit, sarif, markdown, github.\n" CONTEXT_USAGE,
     .run = run,
 };

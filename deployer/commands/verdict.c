@@ -67,15 +67,11 @@ json_t *verdict_document(
     return document;
 }
 
-struct err *verdict_write(struct context *c, const json_t *document)
+struct err *verdict_write_reports(struct context *c, const json_t *document)
 {
     const char *file = c->stack == NULL ? NULL : c->stack->file;
     AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
 
-    if (context_wants(c, "text")) {
-        report_verify_text(document, c->has_color, &text);
-        TRY(context_write(c, "text", buf_str(&text)));
-    }
     if (context_wants(c, "junit")) {
         buf_clear(&text);
         report_junit(document, &text);
@@ -97,6 +93,18 @@ struct err *verdict_write(struct context *c, const json_t *document)
         report_github(document, file, &text);
         TRY(context_write(c, "github", buf_str(&text)));
     }
+    return NULL;
+}
+
+struct err *verdict_write(struct context *c, const json_t *document)
+{
+    AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
+
+    if (context_wants(c, "text")) {
+        report_verify_text(document, c->has_color, &text);
+        TRY(context_write(c, "text", buf_str(&text)));
+    }
+    TRY(verdict_write_reports(c, document));
     return context_write_json(c, document);
 }
 

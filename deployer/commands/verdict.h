@@ -16,6 +16,8 @@ MUST_CHECK json_t *verdict_document(
         const struct runbooks *set, const char *kind, json_t *checks, int64_t duration_ms);
 /* Writes it to each -o. */
 MUST_CHECK struct err *verdict_write(struct context *c, const json_t *document);
+/* To those that are the same for every command: junit, sarif, markdown, github. */
+MUST_CHECK struct err *verdict_write_reports(struct context *c, const json_t *document);
 /*
  * ERR_FAILED (said already) when a check failed or a finding is at or above `fail_on`: "error"
  * (default, NULL), "warn" or "note". ERR_USAGE for another word.

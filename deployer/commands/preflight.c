@@ -1,0 +1,152 @@
+#include "commands/preflight.h"
+
+#include "base/alloc.h"
+#include "base/jsonx.h"
+#include "catalog/catalog.h"
+#include "commands/runbook_set.h"
+#include "commands/verdict.h"
+#include "lint/lint.h"
+#include "stack/stack.h"
+
+struct err *preflight_findings(struct context *c, json_t **ret)
+{
+    struct runbooks set;
+
+    TRY(runbook_set_load(c, &set));
+    const struct lint_input in = {
+        .model = c->model, .stack = c->stack, .catalog = c->catalog, .runbooks = &set
+    };
+    json_auto_t *findings = lint_stack(&in, &c->diags);
+
+    TRY(context_check_diags(c, "the rules of the catalog"));
+    *ret = TAKE(findings);
+    return NULL;
+}
+
+/* ---- as a document ---- */
+
+static const char *status_of(const json_t *findings)
+{
+    const char *status = "pass";
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)findings, i, f) {
+        const char *severity = jsonx_text(f, "severity");
+
+        if (text_eq(severity, "error"))
+            return "fail";
+        if (text_eq(severity, "warning"))
+            status = "warn";
+    }
+    return status;
+}
+
+static json_t *findings_of(const json_t *findings, const char *service)
+{
+    json_t *own = jsonx_must(json_array());
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)findings, i, f) {
+        if (text_eq(jsonx_text(f, "service"), service))
+            json_array_append(own, f);
+    }
+    return own;
+}
+
+static json_t *check_of(const json_t *findings, const char *service)
+{
+    json_t *own = findings_of(findings, service);
+    const char *status = status_of(own);
+    const char *first = jsonx_text(json_array_get(own, 0), "cause");
+
+    return jsonx_must(json_pack("{s:o, s:s, s:s, s:s, s:s?, s:i, s:o}", "name",
+            jsonx_textf("%s.preflight", service), "service", service, "probe", "preflight",
+            "status", status, "reason", first, "duration_ms", 0, "findings", own));
+}
+
+static void name_checks(json_t *findings)
+{
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach (findings, i, f) {
+        const char *service = jsonx_text(f, "service");
+
+        if (service != NULL)
+            json_object_set_new(f, "checks",
+                    jsonx_must(json_pack("[o]", jsonx_textf("%s.preflight", service))));
+    }
+}
+
+json_t *preflight_document(const struct context *c, const char *kind, const json_t *findings)
+{
+    json_t *document = jsonx_must(json_pack("{s:i, s:s, s:s, s:s, s:s, s:i}", "format_version", 1,
+            "kind", kind, "stack", c->model->stack, "environment", c->model->environment,
+            "deployer", DEPLOYER_VERSION, "duration_ms", 0));
+    json_t *checks = jsonx_must(json_array());
+    json_t *summary = jsonx_must(
+            json_pack("{s:i, s:i, s:i, s:i}", "pass", 0, "fail", 0, "warn", 0, "skip", 0));
+    json_t *copy = jsonx_copy(findings);
+    const char *name = NULL;
+    json_t *service = NULL;
+
+    name_checks(copy);
+    json_object_foreach ((json_t *)(uintptr_t)c->model->services, name, service) {
+        json_t *check = check_of(copy, name);
+        const char *status = jsonx_text(check, "status");
+
+        json_object_set_new(summary, status, json_integer(jsonx_int(summary, status, 0) + 1));
+        json_array_append_new(checks, check);
+    }
+    json_object_set_new(document, "checks", checks);
+    json_object_set_new(document, "summary", summary);
+    json_object_set_new(document, "findings", copy);
+    return document;
+}
+
+/* ---- before a change ---- */
+
+static enum diag_severity severity_of(const char *word)
+{
+    if (text_eq(word, "error"))
+        return DIAG_ERROR;
+    return text_eq(word, "warning") ? DIAG_WARNING : DIAG_NOTE;
+}
+
+static void print(struct context *c, const json_t *findings)
+{
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)findings, i, f) {
+        const struct place place = { .file = jsonx_text(f, "file"),
+            .line = (int)jsonx_int(f, "line", 0),
+            .column = (int)jsonx_int(f, "column", 0) };
+        struct diag *d = diag_add(&c->diags, severity_of(jsonx_text(f, "severity")),
+                jsonx_text(f, "code"), place, jsonx_text(f, "path"), "%s", jsonx_text(f, "cause"));
+
+        if (jsonx_text(f, "fix") != NULL)
+            diag_set_hint(&c->diags, d, "%s", jsonx_text(f, "fix"));
+    }
+    context_print_diags(c, c->stack->file);
+}
+
+struct err *preflight_check(struct context *c, const char *fail_on)
+{
+    json_auto_t *findings = NULL;
+
+    TRY(preflight_findings(c, &findings));
+    json_auto_t *document = jsonx_must(json_pack("{s:O}", "findings", findings));
+    struct err *e = verdict_status(document, fail_on);
+
+    print(c, findings);
+    if (e == NULL || err_kind(e) != ERR_FAILED)
+        return e;
+    err_free(e);
+    e = err_new(ERR_FAILED, 0, "%s: nothing was touched: the findings above would let it fail",
+            c->stack->file);
+    err_set_hint(e, "mend them, or name them with a reason under 'ignore:' in the stack file");
+    return e;
+}

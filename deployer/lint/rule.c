@@ -1,0 +1,293 @@
+#include "lint/rule.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/jsonx.h"
+#include "base/text.h"
+#include "catalog/eval.h"
+#include "catalog/expr_node.h"
+
+#define RULE_TEXT_MAX (64u << 10)
+#define RULE_ROUNDS_MAX 200000u /* combinations of all `for` of one rule */
+
+struct judge {
+    const json_t *rule;
+    struct rule_scope *scope;
+    void (*fn)(void *arg, const struct rule_break *b);
+    void *arg;
+    struct arena *arena;
+    struct secret_table secrets; /* stays empty: the view has none */
+    struct {
+        const char *name;
+        struct expr_node *list;
+        struct str text;
+    } loops[8];
+    size_t loop_count;
+    struct expr_node *when, *assert;
+    struct str when_text, assert_text;
+    size_t rounds;
+};
+
+/* ---- evaluating ---- */
+
+static struct err *lookup(
+        void *arg, const char *root, struct eval_path path, size_t *ret_used, json_t **ret)
+{
+    const struct rule_scope *s = arg;
+    const json_t *at = json_object_get(s->vars, root);
+    size_t used = 0;
+
+    if (at == NULL)
+        at = json_object_get(s->root, root);
+    if (at == NULL)
+        return err_new(ERR_CONFIG, 0, "there is no '%s' here", root);
+    while (used < path.count && at != NULL && eval_mark(at) == EVAL_PLAIN) {
+        const json_t *key = path.keys[used++];
+
+        if (json_is_array(at) && json_is_integer(key))
+            at = json_array_get(at, (size_t)json_integer_value(key));
+        else
+            at = json_is_string(key) ? json_object_get(at, json_string_value(key)) : NULL;
+    }
+    *ret_used = path.count;
+    /* A list that nothing is in: a kind or service that the stack does not have. */
+    const bool is_list =
+            (text_eq(root, "resources") || text_eq(root, "services")) && path.count == 1;
+
+    *ret = at != NULL ? json_incref((json_t *)(uintptr_t)at)
+                      : (is_list ? jsonx_must(json_array()) : json_null());
+    return NULL;
+}
+
+/* A member of nothing: the rule is not about this case. */
+static struct err *absent(void *arg, const char *what)
+{
+    (void)arg;
+    (void)what;
+    return NULL;
+}
+
+static struct err *evaluate(
+        struct judge *j, const struct expr_node *n, struct str text, json_t **ret)
+{
+    struct eval ev = {
+        .arg = j->scope, .lookup = lookup, .absent = absent, .secrets = &j->secrets, .text = text
+    };
+
+    return eval_value(&ev, n, ret);
+}
+
+static struct str str_at(const json_t *object, const char *key)
+{
+    const json_t *v = json_object_get(object, key);
+
+    return (struct str){ .p = json_string_value(v), .len = json_string_length(v) };
+}
+
+static struct err *parse(struct judge *j, struct str text, struct expr_node **ret)
+{
+    size_t offset = 0;
+
+    return err_wrap(
+            expr_parse(j->arena, text, ret, &offset), "'%.*s' at %zu", STR_ARG(text), offset);
+}
+
+/* ---- texts ---- */
+
+static void print_plain(struct buf *out, const json_t *value)
+{
+    size_t i = 0;
+    json_t *item = NULL;
+
+    if (eval_mark(value) != EVAL_PLAIN) {
+        buf_add_text(out, "(known later)");
+    } else if (json_is_string(value)) {
+        text_add_escaped(out, str_of(json_string_value(value)));
+    } else if (json_is_array(value)) {
+        json_array_foreach ((json_t *)(uintptr_t)value, i, item) {
+            buf_add_text(out, i == 0 ? "" : ", ");
+            print_plain(out, item);
+        }
+    } else {
+        AUTO(free) char *text = jsonx_dump(value);
+
+        buf_add_text(out, text);
+    }
+}
+
+static struct err *print_node(
+        struct judge *j, const struct expr_node *n, struct str text, struct buf *out)
+{
+    json_auto_t *value = NULL;
+
+    if (n->op == EXPR_TEXT) {
+        for (size_t i = 0; i < n->count; i++)
+            TRY(print_node(j, n->items[i], text, out));
+        return NULL;
+    }
+    TRY(evaluate(j, n, text, &value));
+    print_plain(out, value);
+    return NULL;
+}
+
+/* The text with its ${...} filled in; NULL for an absent one. Owned. */
+static struct err *fill(struct judge *j, const char *key, char **ret)
+{
+    const struct str text = str_at(j->rule, key);
+    AUTO(buf) struct buf out = BUF_INIT(RULE_TEXT_MAX);
+    struct expr_node *n = NULL;
+    size_t offset = 0;
+
+    *ret = NULL;
+    if (text.p == NULL)
+        return NULL;
+    TRY(err_wrap(expr_parse_template(j->arena, text, &n, &offset), "%s", key));
+    TRY(err_wrap(print_node(j, n, text, &out), "%s", key));
+    *ret = xstrdup(buf_text(&out));
+    return NULL;
+}
+
+/* ---- judging ---- */
+
+static struct err *report(struct judge *j)
+{
+    AUTO(free) char *text = NULL;
+    AUTO(free) char *fix = NULL;
+    AUTO(free) char *at = NULL;
+
+    TRY(fill(j, "text", &text));
+    TRY(fill(j, "fix", &fix));
+    TRY(fill(j, "at", &at));
+    const struct rule_break b = { .vars = j->scope->vars, .text = text, .fix = fix, .at = at };
+
+    j->fn(j->arg, &b);
+    return NULL;
+}
+
+static struct err *judge_one(struct judge *j)
+{
+    json_auto_t *when = NULL;
+    json_auto_t *holds = NULL;
+
+    if (++j->rounds > RULE_ROUNDS_MAX)
+        return err_new(ERR_LIMIT, 0, "more than %u combinations", RULE_ROUNDS_MAX);
+    if (j->when != NULL) {
+        TRY(err_wrap(evaluate(j, j->when, j->when_text, &when), "when"));
+        if (!json_is_true(when))
+            return NULL;
+    }
+    if (j->assert != NULL) {
+        TRY(err_wrap(evaluate(j, j->assert, j->assert_text, &holds), "assert"));
+        if (!json_is_false(holds) && !json_is_null(holds))
+            return NULL;
+    }
+    return report(j);
+}
+
+static struct err *loop(struct judge *j, size_t at)
+{
+    json_auto_t *list = NULL;
+    size_t i = 0;
+    json_t *item = NULL;
+
+    if (at == j->loop_count)
+        return judge_one(j);
+    TRY(err_wrap(
+            evaluate(j, j->loops[at].list, j->loops[at].text, &list), "for %s", j->loops[at].name));
+    if (json_is_object(list) && eval_mark(list) == EVAL_PLAIN) {
+        const char *key = NULL;
+
+        json_object_foreach (list, key, item) {
+            json_object_set_new(j->scope->vars, j->loops[at].name,
+                    jsonx_must(json_pack("{s:s, s:O}", "key", key, "value", item)));
+            TRY(loop(j, at + 1));
+        }
+    }
+    json_array_foreach (list, i, item) {
+        json_object_set(j->scope->vars, j->loops[at].name, item);
+        TRY(loop(j, at + 1));
+    }
+    json_object_del(j->scope->vars, j->loops[at].name);
+    return NULL;
+}
+
+static struct err *prepare(struct judge *j)
+{
+    const char *key = NULL;
+    json_t *value = NULL;
+
+    json_object_foreach (json_object_get(j->rule, "for"), key, value) {
+        const struct str text = { .p = json_string_value(value), .len = json_string_length(value) };
+
+        if (j->loop_count == ARRAY_LEN(j->loops))
+            return err_new(ERR_CONFIG, 0, "for: more than %zu names", ARRAY_LEN(j->loops));
+        if (text.p == NULL)
+            return err_new(ERR_CONFIG, 0, "for.%s is no text", key);
+        TRY(err_wrap(parse(j, text, &j->loops[j->loop_count].list), "for.%s", key));
+        j->loops[j->loop_count].text = text;
+        j->loops[j->loop_count++].name = key;
+    }
+    j->when_text = str_at(j->rule, "when");
+    j->assert_text = str_at(j->rule, "assert");
+    if (j->when_text.p != NULL)
+        TRY(err_wrap(parse(j, j->when_text, &j->when), "when"));
+    if (j->assert_text.p != NULL)
+        TRY(err_wrap(parse(j, j->assert_text, &j->assert), "assert"));
+    return NULL;
+}
+
+struct err *rule_judge(const json_t *rule, struct rule_scope *scope,
+        void (*fn)(void *arg, const struct rule_break *b), void *arg)
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    struct judge j = { .rule = rule, .scope = scope, .fn = fn, .arg = arg, .arena = arena };
+
+    TRY(prepare(&j));
+    struct err *e = loop(&j, 0);
+
+    secret_table_release(&j.secrets);
+    return e;
+}
+
+/* ---- the form ---- */
+
+static struct err *check_functions(const struct expr_node *n)
+{
+    if (n->op == EXPR_CALL && func_find(n->name) == NULL)
+        return err_new(ERR_CONFIG, 0, "there is no function '%s'", n->name);
+    for (size_t i = 0; i < n->count; i++)
+        TRY(check_functions(n->items[i]));
+    return NULL;
+}
+
+struct err *rule_check(const json_t *rule)
+{
+    static const char *const keys[] = { "id", "for", "when", "assert", "text", "fix", "at",
+        "severity", "runbook", "containers", "variable", "title", "changes" };
+    AUTO(arena) struct arena *arena = arena_new();
+    struct judge j = { .rule = rule, .arena = arena };
+    const char *key = NULL;
+    json_t *value = NULL;
+
+    if (!json_is_object(rule))
+        return err_new(ERR_CONFIG, 0, "a rule is a map");
+    json_object_foreach ((json_t *)(uintptr_t)rule, key, value) {
+        bool is_known = key[0] == 'x' && key[1] == '-';
+
+        for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+            is_known = is_known || text_eq(key, keys[i]);
+        if (!is_known)
+            return err_new(ERR_CONFIG, 0, "a rule has no '%s'", key);
+    }
+    if (jsonx_text(rule, "text") == NULL)
+        return err_new(ERR_CONFIG, 0, "a rule needs a text");
+    TRY(prepare(&j));
+    if (j.when == NULL && j.assert == NULL && json_object_get(rule, "changes") == NULL)
+        return err_new(ERR_CONFIG, 0, "a rule needs 'when' or 'assert'");
+    for (size_t i = 0; i < j.loop_count; i++)
+        TRY(check_functions(j.loops[i].list));
+    TRY(j.when == NULL ? NULL : check_functions(j.when));
+    return j.assert == NULL ? NULL : check_functions(j.assert);
+}
