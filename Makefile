@@ -171,7 +171,7 @@ demo-stop:
 
 .PHONY: bench
 bench: all
-	$(Q)tests/bench/run.sh $(B) $(T)
+	$(Q)python3 tests/bench/run.py $(B)
 
 .PHONY: torture
 torture: all
