@@ -37,14 +37,6 @@ char *arm_id_normal(const char *id)
     return buf_take(&out);
 }
 
-bool arm_id_same(const char *a, const char *b)
-{
-    AUTO(free) char *x = arm_id_normal(a);
-    AUTO(free) char *y = arm_id_normal(b);
-
-    return text_eq(x, y);
-}
-
 /* The id without slashes at its end. */
 static struct str trimmed(const char *id)
 {
@@ -53,6 +45,26 @@ static struct str trimmed(const char *id)
     while (s.len > 0 && s.p[s.len - 1] == '/')
         s.len--;
     return s;
+}
+
+/* Whether it is written in the one way that needs no decoding: most are, and many are compared. */
+static bool is_plain(struct str id)
+{
+    return str_starts(id, STR("/")) && memchr(id.p, '%', id.len) == NULL
+           && str_find(id, STR("//")) < 0;
+}
+
+bool arm_id_same(const char *a, const char *b)
+{
+    const struct str plain_a = trimmed(a);
+    const struct str plain_b = trimmed(b);
+
+    if (is_plain(plain_a) && is_plain(plain_b))
+        return str_eq_ci(plain_a, plain_b);
+    AUTO(free) char *x = arm_id_normal(a);
+    AUTO(free) char *y = arm_id_normal(b);
+
+    return text_eq(x, y);
 }
 
 static struct str cut_last(struct str s, struct str *ret_last)
