@@ -18,6 +18,7 @@
 #include "sandbox/dns.h"
 #include "sandbox/endpoints.h"
 #include "sandbox/garbage.h"
+#include "sandbox/gateway.h"
 #include "sandbox/ingress.h"
 #include "sandbox/netmap.h"
 #include "sandbox/place.h"
@@ -40,6 +41,7 @@ static const struct driver *const drivers[] = {
     &driver_dns_link,
     &driver_dns_group,
     &driver_share,
+    &driver_gateway,
 };
 
 static char *lower(const char *text)

@@ -38,7 +38,7 @@ struct backend {
     char *dir; /* of the services: DIR/services */
     char *ca_cert;
     char *ca_key;
-    char *ca_public; /* a copy that every service's user can read */
+    char *ca_public;   /* a copy that every service's user can read */
     char *exe_dir;     /* where this program lies */
     bool has_services; /* false: all below is NULL */
     bool is_closing;

@@ -21,6 +21,9 @@ void dns_close(struct dns *d);
 /* Restarts it where the records changed; resources of DNS are ready once it answers with them. */
 void dns_tick(struct backend *b);
 void dns_report(const struct dns *d, json_t *list);
+/* Whether a zone is linked to a network that exists, and whether it holds any A record. */
+bool dns_zone_is_linked(struct backend *b, const struct entry *zone);
+bool dns_zone_has_records(struct backend *b, const struct entry *zone);
 /* "127.0.0.1:PORT". */
 const char *dns_address(const struct dns *d);
 /* The lines for all that is known now; sorted, without repetition. Pure. */

@@ -21,7 +21,7 @@ static void add_line(struct records *r, char *line)
     free(line);
 }
 
-static bool is_linked(struct backend *b, const struct entry *zone)
+bool dns_zone_is_linked(struct backend *b, const struct entry *zone)
 {
     for (const struct entry *e = b->entries; e != NULL; e = e->next) {
         const char *network = jsonx_text(jsonx_at(e->doc, "properties.virtualNetwork"), "id");
@@ -30,6 +30,14 @@ static bool is_linked(struct backend *b, const struct entry *zone)
                 && backend_find(b, network) != NULL)
             return true;
     }
+    return false;
+}
+
+bool dns_zone_has_records(struct backend *b, const struct entry *zone)
+{
+    for (const struct entry *e = b->entries; e != NULL; e = e->next)
+        if (e->driver == &driver_dns_a && backend_is_below(e->id, zone->id))
+            return true;
     return false;
 }
 
@@ -173,7 +181,7 @@ void dns_add_records(struct backend *b, struct buf *out)
     json_auto_t *sorted = NULL;
 
     for (const struct entry *e = b->entries; e != NULL; e = e->next)
-        if (e->driver == &driver_dns_zone && is_linked(b, e))
+        if (e->driver == &driver_dns_zone && dns_zone_is_linked(b, e))
             add_zone(&r, e);
     for (const struct entry *e = b->entries; e != NULL; e = e->next)
         add_public(&r, e);
