@@ -169,6 +169,8 @@ class Sandbox:
         parts = [int(p) for p in address.split(".")]
         for rule in self.info["address_map"].split(","):
             source, target = rule.split("=")
+            if source.startswith(":"):
+                continue
             bits = int(source.split("/")[1])
             mask = (0xffffffff << (32 - bits)) & 0xffffffff
             number = lambda t: int.from_bytes(bytes(int(p) for p in t.split("/")[0].split(".")), "big")
