@@ -161,6 +161,28 @@ static struct err *log_in(struct session *s)
     return NULL;
 }
 
+/* Whose lock it is, in words; the error's own where that can't be told. Takes e. */
+static struct err *say_whose(const struct state_open *open, struct err *e)
+{
+    AUTO(free) char *text = NULL;
+    json_auto_t *holder = NULL;
+    struct err *unknown = state_lock_holder(open, false, &text);
+
+    if (unknown == NULL && text != NULL)
+        unknown = jsonx_load(str_of(text), "lock", &holder);
+    err_ignore(unknown, "the error at hand counts");
+    if (holder == NULL)
+        return e;
+    struct err *told =
+            err_new(ERR_LOCKED, 0, "the state is locked by %s on %s (process %lld) since %s",
+                    jsonx_text(holder, "user"), jsonx_text(holder, "host"),
+                    (long long)jsonx_int(holder, "pid", 0), jsonx_text(holder, "since"));
+
+    err_set_hint(told, "--lock-timeout 10m waits for it; deployer force-unlock breaks it");
+    err_free(e);
+    return told;
+}
+
 static struct err *open_state(struct context *c, const struct session_options *o, struct session *s)
 {
     struct state_open open = open_options(c, s);
@@ -174,7 +196,9 @@ static struct err *open_state(struct context *c, const struct session_options *o
     open.is_locked = o->is_locked;
     open.lock_timeout_ms = o->lock_timeout_ms;
     TRY(state_access_fill(&s->access, c, s->loop, o->auth, &open));
-    return state_open(&open, &s->state);
+    struct err *e = state_open(&open, &s->state);
+
+    return e != NULL && err_kind(e) == ERR_LOCKED ? say_whose(&open, e) : e;
 }
 
 /* ---- the engine ---- */

@@ -129,7 +129,7 @@ static void collect(struct engine *e, struct plan_input *in)
 
         subjects[i] = (struct plan_subject){
             .resource = &m->resources[i],
-            .id = n->id,
+            .id = n->id == NULL ? NULL : arena_text(e->arena, n->id),
             .desired = is_ours_to_write(n) ? freeze(e, json_incref(n->desired)) : NULL,
             .desired_stored =
                     is_ours_to_write(n) ? freeze(e, json_incref(n->desired_stored)) : NULL,

@@ -5,7 +5,7 @@ import signal
 import time
 import unittest
 
-from support import SandboxTest
+from stacks import SandboxTest
 
 
 class Apply(SandboxTest):
@@ -63,7 +63,7 @@ class Apply(SandboxTest):
         del_target = self.command("plan", "--detailed-exitcode")
         del del_target[3:5]
         import subprocess
-        from support import clean_env
+        from stacks import clean_env
         done = subprocess.run(del_target, cwd=self.stack, env=clean_env(), stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -1,7 +1,7 @@
 """destroy against the sandbox: all of it, and nothing else."""
 import unittest
 
-from support import SandboxTest
+from stacks import SandboxTest
 
 
 class Destroy(SandboxTest):

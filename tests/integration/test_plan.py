@@ -3,7 +3,7 @@ import json
 import os
 import unittest
 
-from support import SandboxTest
+from stacks import SandboxTest
 
 
 class Plan(SandboxTest):
@@ -42,7 +42,7 @@ class Plan(SandboxTest):
 class OneChange(SandboxTest):
     def setUp(self):
         super().setUp()
-        self.apply()
+        self.start_applied()
 
     def one(self, address, *paths):
         plan = self.plan()
