@@ -11,6 +11,9 @@
 #include "base/str.h"
 #include "engine/internal.h"
 
+/* An operation that takes longer than this is not waited for by the next run either. */
+#define RESUME_MIN 60
+
 struct leftover {
     struct engine *e;
     json_t *intent; /* owned */
@@ -18,7 +21,10 @@ struct leftover {
     const struct kind *kind;
     const char *id;
     const char *action;
+    json_t *body; /* owned; likewise, empty */
+    int64_t deadline_ms;
     bool has_token;
+    bool was_waited_for;
     struct err *error;
 };
 
@@ -97,12 +103,33 @@ static bool is_unknown(const struct err *error)
     return kind != ERR_API && kind != ERR_FAILED;
 }
 
+static void wait_for_write(struct leftover *l);
+
+/* Whether a document tells of an operation that still goes on. */
+static bool is_under_way(const struct leftover *l, const json_t *document)
+{
+    static const char *const ends[] = { "Succeeded", "Failed", "Canceled", "Cancelled" };
+    const struct cloud_ops *ops = l->e->setup.cloud->ops;
+    const char *state = document == NULL || ops->state == NULL ? NULL : ops->state(document);
+
+    for (size_t i = 0; state != NULL && i < ARRAY_LEN(ends); i++) {
+        if (str_eq_ci(str_of(state), str_of(ends[i])))
+            return false;
+    }
+    return state != NULL;
+}
+
 static void on_done(void *arg, const struct cloud_result *result)
 {
     struct leftover *l = arg;
 
     l->e->outstanding--;
     l->e->was_called = true;
+    if (result->e == NULL && !l->has_token && !l->was_waited_for && !text_eq(l->action, "delete")
+            && is_under_way(l, result->document)) {
+        wait_for_write(l);
+        return;
+    }
     if (is_unknown(result->e)) {
         l->error = err_wrap(
                 result->e, "%s: %s of an earlier run", jsonx_text(l->intent, "address"), l->action);
@@ -123,38 +150,50 @@ static void on_accepted(void *arg, const json_t *token)
     (void)token; /* it is in the intent already */
 }
 
+static void wait_for_write(struct leftover *l)
+{
+    struct engine *e = l->e;
+    const json_t *token = json_object_get(l->intent, "token");
+
+    l->was_waited_for = true;
+    l->resume = token != NULL ? jsonx_copy(token) : jsonx_must(json_object());
+    l->body = jsonx_must(json_object());
+    e->outstanding++;
+    e->setup.cloud->ops->write(e->setup.cloud, &(struct cloud_write){
+                                                       .kind = l->kind,
+                                                       .id = l->id,
+                                                       .body = l->body,
+                                                       .secrets = &e->secrets,
+                                                       .is_create = text_eq(l->action, "create"),
+                                                       .resume = l->resume,
+                                                       .deadline_ms = l->deadline_ms,
+                                                       .accepted = on_accepted,
+                                                       .done = on_done,
+                                                       .arg = l,
+                                               });
+}
+
+/*
+ * With a token the operation is waited for. Without one it is not known whether the request came
+ * through at all: what is there tells, and is waited for if it is still being made.
+ */
 static void take_up(struct leftover *l)
 {
     struct engine *e = l->e;
     struct cloud *c = e->setup.cloud;
     const json_t *token = json_object_get(l->intent, "token");
-    const int64_t deadline = clock_now_ms() + (int64_t)60 * 60000;
-    const bool is_delete = text_eq(l->action, "delete");
 
     l->has_token = token != NULL;
-    e->outstanding++;
-    if (is_delete && l->has_token) {
-        c->ops->remove(c, l->kind, l->id, token, deadline, on_accepted, on_done, l);
-    } else if (is_delete) {
-        c->ops->read(c, l->kind, l->id, deadline, on_done, l);
-    } else {
-        json_auto_t *nothing = jsonx_must(json_object());
-
-        /* Without a token: whatever is under way there is waited for. */
-        l->resume = jsonx_copy(token != NULL ? token : nothing);
-        c->ops->write(c, &(struct cloud_write){
-                                 .kind = l->kind,
-                                 .id = l->id,
-                                 .body = nothing,
-                                 .secrets = &e->secrets,
-                                 .is_create = text_eq(l->action, "create"),
-                                 .resume = l->resume,
-                                 .deadline_ms = deadline,
-                                 .accepted = on_accepted,
-                                 .done = on_done,
-                                 .arg = l,
-                         });
+    l->deadline_ms = clock_now_ms() + (int64_t)RESUME_MIN * 60000;
+    if (l->has_token && !text_eq(l->action, "delete")) {
+        wait_for_write(l);
+        return;
     }
+    e->outstanding++;
+    if (l->has_token)
+        c->ops->remove(c, l->kind, l->id, token, l->deadline_ms, on_accepted, on_done, l);
+    else
+        c->ops->read(c, l->kind, l->id, l->deadline_ms, on_done, l);
 }
 
 static void release(void *object)
@@ -163,6 +202,7 @@ static void release(void *object)
 
     json_decref(l->intent);
     json_decref(l->resume);
+    json_decref(l->body);
     err_free(l->error);
 }
 

@@ -353,6 +353,20 @@ static json_t *fake_answer(struct fake_cloud *f, const struct fake_op *op)
     return first;
 }
 
+/* What GET shows: of a create that was taken in and is not through, too. */
+static json_t *fake_seen(struct fake_cloud *f, const char *id)
+{
+    AUTO(free) char *key = fake_key(id);
+    json_t *made = json_object_get(f->under_way, key);
+
+    if (fake_get(f, id) != NULL || made == NULL || json_is_null(made))
+        return json_incref(fake_get(f, id));
+    json_t *document = jsonx_copy(made);
+
+    jsonx_set_at(document, "properties.provisioningState", json_string("Creating"));
+    return document;
+}
+
 static void fake_step_other(struct fake_cloud *f, struct fake_op *op)
 {
     const long status = fake_fault(f, op, "");
@@ -379,7 +393,7 @@ static void fake_step_other(struct fake_cloud *f, struct fake_op *op)
         }
         fake_end(op, NULL, members, false);
     } else {
-        json_t *document = fake_get(f, op->id);
+        json_auto_t *document = fake_seen(f, op->id);
 
         fake_end(op, NULL, document, document == NULL);
     }
