@@ -303,8 +303,10 @@ static struct err *check_app_place(
     if (id == NULL)
         return refuse(400, "InvalidManagedEnvironment", "environmentId is missing for '%s'.",
                 c->rid->name);
-    json_object_set_new(properties, "environmentId", jsonx_textf("%s", id));
     const struct resource *environment = hook_find(c->s, id);
+
+    if (jsonx_text(properties, "environmentId") == NULL)
+        json_object_set_new(properties, "environmentId", jsonx_textf("%s", id));
 
     if (environment == NULL)
         return NULL;

@@ -506,14 +506,14 @@ class Faults(Base):
         self.assertEqual(last["status"], "Succeeded")
 
     def test_lag(self):
-        self.script("faults:\n  - {match: {method: PUT}, do: {lag: {get: 300ms, list: 600ms}}}\n")
+        self.script("faults:\n  - {match: {method: PUT}, do: {lag: {get: 1500ms, list: 3s}}}\n")
         base = "/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
         self.put(base + "/id1", {"location": "westeurope"}, "2023-01-31")
         self.get(base + "/id1", "2023-01-31", 404)
-        time.sleep(0.4)
+        time.sleep(1.6)
         self.get(base + "/id1", "2023-01-31")
         self.assertEqual(self.get(base, "2023-01-31")["value"], [])
-        time.sleep(0.4)
+        time.sleep(1.6)
         self.assertEqual(len(self.get(base, "2023-01-31")["value"]), 1)
 
     def test_buckets(self):

@@ -113,7 +113,7 @@ static void judges_bodies(void **state)
         { "{" SKU "\"properties\":{\"size\":1,\"list\":[{}]}}", NULL, NULL, "InvalidParameter" },
         { "{" SKU "\"properties\":{\"size\":1,\"list\":{}}}", NULL, NULL, "InvalidRequestContent" },
         { "{" SKU "\"properties\":{\"size\":1,\"list\":[{\"name\":\"a\"},{\"name\":\"b\"},{"
-                  "\"name\":\"c\"}]}}",
+          "\"name\":\"c\"}]}}",
                 NULL, NULL, "InvalidParameterValue" },
         { "{" SKU "\"properties\":[]}", NULL, NULL, "InvalidRequestContent" },
         /* rewritten, dropped, null */
@@ -123,7 +123,7 @@ static void judges_bodies(void **state)
           "\"role\":\"/subscriptions/s/providers/M.A/roleDefinitions/r\"}}",
                 NULL,
                 "{" SKU "\"properties\":{\"size\":1,\"memory\":\"1.5Gi\",\"value\":\"ON\",\"rule\":"
-                        "\"1.2.3.4/32\","
+                "\"1.2.3.4/32\","
                 "\"open\":{\"x\":1},\"role\":\"/providers/M.A/roleDefinitions/"
                 "r\",\"flag\":false,\"word\":\"On\"}}",
                 NULL },
@@ -131,7 +131,7 @@ static void judges_bodies(void **state)
         { "{" SKU "\"properties\":{\"size\":2}}",
                 "{" SKU "\"properties\":{\"size\":1,\"secret\":\"s\",\"login\":\"l\",\"ratio\":1}}",
                 "{" SKU "\"properties\":{\"size\":2,\"flag\":false,\"word\":\"On\",\"secret\":"
-                        "\"s\",\"login\":\"l\"}}",
+                "\"s\",\"login\":\"l\"}}",
                 NULL },
         { "{" SKU "\"properties\":{\"size\":2,\"login\":\"L\"}}",
                 "{" SKU "\"properties\":{\"size\":1,\"login\":\"l\"}}",
