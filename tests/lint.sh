@@ -38,10 +38,11 @@ runbook:
 plan: catalog graph state
 engine: catalog cloud graph plan state
 lint: stack catalog runbook cloud
+precheck: catalog cloud http
 verify: catalog probe runbook
 report: plan engine verify
 sandbox:
-commands: lint stack catalog graph plan engine verify report cloud state probe runbook http'
+commands: lint stack catalog graph plan engine precheck verify report cloud state probe runbook http'
 bad=
 while IFS=: read -r layer allowed; do
     [ -n "$layer" ] || continue

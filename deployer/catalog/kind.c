@@ -17,7 +17,7 @@ _Static_assert(ARRAY_LEN(scope_names) == KIND_SCOPE_EXTENSION + 1, "a name for e
 static const char *const type_names[] = { "string", "integer", "number", "boolean", "object",
     "array" };
 static const char *const format_names[] = { "quantity", "duration", "location", "cidr", "csv-set",
-    "last-segment", "version-prefix" };
+    "last-segment", "version-prefix", "image" };
 
 /* How a key of a property is read into its struct; one pass over few entries, for there are many.
  */
@@ -331,6 +331,26 @@ static const json_t *read_map(const struct reader *r, const struct doc_node *map
     return reader_is_map(r, doc_get(map, key), key) ? reader_json(r, map, key, key) : NULL;
 }
 
+static const json_t *read_before(const struct reader *r, const struct doc_node *root)
+{
+    static const char *const keys[] = { "check", "get", "post", "body", "when", "unless", "always",
+        "updated", "each", "expect", "some", "none", "quota", "where", "used", "limit",
+        "fails_with", "text", "reason", "wanted", "offer", "hint", NULL };
+    const struct doc_node *list = doc_get(root, "before");
+
+    if (!reader_is_list(r, list, "before"))
+        return NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        AUTO(free) char *at = xasprintf("before[%zu]", i);
+
+        if (!reader_is_map(r, list->items[i], at))
+            continue;
+        reader_check_keys(r, list->items[i], at, keys);
+        (void)reader_required(r, list->items[i], "check", at);
+    }
+    return reader_json(r, root, "before", "before");
+}
+
 static void read_behaviour(const struct reader *r, const struct doc_node *root, struct kind *k)
 {
     const struct doc_node *rollouts = doc_get(root, "rollouts");
@@ -342,6 +362,8 @@ static void read_behaviour(const struct reader *r, const struct doc_node *root, 
     k->rollouts = read_map(r, root, "rollouts");
     k->soft_delete = read_map(r, root, "soft_delete");
     k->rules = read_list(r, root, "rules");
+    k->before = read_before(r, root);
+    k->rights = read_list(r, root, "rights");
     for (size_t i = 0; k->rollouts != NULL && i < rollouts->count; i++)
         (void)read_procedure(r, rollouts, rollouts->entries[i].key, "rollouts");
 }
@@ -397,7 +419,8 @@ struct kind *kind_parse(
     static const char *const keys[] = { "format", "kind", "title", "cloud", "type", "api_version",
         "scope", "update", "holds_data", "location", "tags", "group", "deletable", "name", "list",
         "minutes", "properties", "actions", "serial", "conflicts", "soft_delete", "ready", "run",
-        "rollouts", "rollout_when", "rules", "in_parent", "deleted_first", "doc", NULL };
+        "rollouts", "rollout_when", "rules", "before", "rights", "in_parent", "deleted_first",
+        "doc", NULL };
     const struct reader r = { .arena = arena, .diags = diags };
     const size_t errors = diags->errors;
     struct kind *k = arena_alloc(arena, sizeof(*k));

@@ -42,7 +42,7 @@ struct kind_property {
     const char *map_by;  /* list of objects that is a map by this member ("name"), or NULL */
     const char *alias;   /* the other path under which the server returns it, or NULL */
     const char *format;  /* "quantity" (1Gi = 1.0Gi), "duration", "location", "cidr", "csv-set",
-                            "last-segment", "version-prefix", NULL */
+                            "last-segment", "version-prefix", "image", NULL */
     const json_t *default_value; /* what the server fills in when it is absent, or NULL */
     const char *doc;             /* one line, or NULL */
 };
@@ -95,6 +95,8 @@ struct kind {
     const json_t *run;    /* procedure after a create or a changed document, or NULL */
     const json_t *rollouts;    /* {"stop-first": procedure before an update} or NULL */
     const json_t *soft_delete; /* how a deleted namesake is found, recovered, purged, or NULL */
+    const json_t *before;      /* what is asked before the first write (docs/catalog.md), or NULL */
+    const json_t *rights;      /* actions that a write needs besides its own, or NULL */
     const json_t *rules;       /* preflight rules between properties (docs/catalog.md), or NULL */
     const json_t *document;    /* the file without `properties`, for keys that are not here */
     struct place place;

@@ -11,7 +11,10 @@
 #include "commands/command.h"
 #include "commands/context.h"
 #include "commands/guard.h"
+#include "commands/marker.h"
+#include "commands/firstwrite.h"
 #include "commands/session.h"
+#include "precheck/precheck.h"
 #include "report/plan_text.h"
 #include "report/progress.h"
 #include "report/result_text.h"
@@ -26,6 +29,8 @@ struct options {
     const char *lock_timeout;
     const char *fail_on;
     struct guard_consent consent;
+    bool is_taken_over;
+    struct firstwrite_options checks;
 };
 
 static struct plan_text text_of(const struct context *c, const struct session *s)
@@ -57,26 +62,33 @@ static struct err *make_plan(struct session *s, const struct options *o)
         TRY(file_read(o->plan_file, PLAN_FILE_MAX, &text));
         TRY(plan_load(buf_str(&text), o->plan_file, &saved));
         TRY(guard_adopt_saved(s, saved));
-    } else {
-        TRY(engine_resume(s->engine));
     }
+    TRY(firstwrite_prepare(s, &o->checks));
+    if (saved == NULL)
+        TRY(engine_resume(s->engine));
     TRY(session_refresh(s));
+    TRY(marker_check(s, o->is_taken_over));
     TRY(engine_plan(s->engine));
     return saved == NULL ? NULL : check_saved(s, saved);
 }
 
-static struct err *show_plan(struct context *c, const struct session *s)
+static struct err *show_plan(struct context *c, const struct session *s, const json_t *findings)
 {
     AUTO(buf) struct buf out = BUF_INIT(BUF_TEXT_MAX);
     const struct plan_text text = text_of(c, s);
 
     plan_text_write(&text, &out);
+    firstwrite_add_text(findings, c->has_color, &out);
     return context_write(c, "text", buf_str(&out));
 }
 
-static struct err *ask(struct context *c, const struct session *s, const struct options *o)
+static struct err *ask(
+        struct context *c, const struct session *s, const struct options *o, const json_t *findings)
 {
     AUTO(err) struct err *refused = guard_check(s, &o->consent);
+
+    if (refused == NULL)
+        refused = precheck_refusal(findings);
 
     if (refused != NULL)
         return TAKE(refused);
@@ -186,6 +198,7 @@ static struct err *run(int argc, char **argv)
     AUTO(session) struct session s = { 0 };
     struct options o = { 0 };
     int64_t lock_timeout_ms = 0;
+    json_auto_t *findings = NULL;
     const struct context_option own[] = {
         { .name = "plan", .value = &o.plan_file },
         { .name = "auth", .value = &o.auth },
@@ -194,6 +207,8 @@ static struct err *run(int argc, char **argv)
         { .name = "allow-replace", .list = &o.consent.replace },
         { .name = "allow-data-loss", .list = &o.consent.data_loss },
         { .name = "allow-adopt", .list = &o.consent.adopt },
+        { .name = "take-over", .flag = &o.is_taken_over },
+        FIRSTWRITE_OPTIONS(o.checks),
     };
 
     TRY(context_parse(&c, argc, argv,
@@ -213,9 +228,11 @@ static struct err *run(int argc, char **argv)
                     .fail_on = o.fail_on },
             &s));
     TRY(make_plan(&s, &o));
-    TRY(show_plan(&c, &s));
+    TRY(firstwrite_run(&s, &o.checks, &findings));
+    TRY(show_plan(&c, &s, findings));
     TRY(guard_check_fixed(&s, &o.consent));
-    TRY(ask(&c, &s, &o));
+    TRY(ask(&c, &s, &o, findings));
+    TRY(firstwrite_carry_out(&s, findings));
     return carry_out(&c, &s, &o);
 }
 
@@ -232,9 +249,11 @@ const struct command command_apply = {
             "repeatable\n"
             "      --allow-data-loss NAME   lets its data go; repeatable\n"
             "      --allow-adopt NAME       takes over what is there and not ours; repeatable\n"
-            "      --lock-timeout TIME  waits for the state's lock\n"
-            "      --fail-on SEVERITY   of the checks before anything is touched (validate): error\n"
+            "      --fail-on SEVERITY   of the checks before anything is touched (validate): "
+            "error\n"
             "                           (default), warn or note\n"
+            "      --take-over          although the group is marked by another "
+            "state\n" FIRSTWRITE_USAGE "      --lock-timeout TIME  waits for the state's lock\n"
             "      --auth NAME          forces a login\n" CONTEXT_USAGE,
     .run = run,
 };

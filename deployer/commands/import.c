@@ -7,12 +7,14 @@
 #include "base/jsonx.h"
 #include "commands/command.h"
 #include "commands/context.h"
+#include "commands/marker.h"
 #include "commands/session.h"
 #include "state/state.h"
 
 struct options {
     const char *group;
     const char *auth;
+    bool is_taken_over;
 };
 
 static bool is_asked_for(const struct context *c, const char *address)
@@ -90,6 +92,7 @@ static struct err *run(int argc, char **argv)
     const struct context_option own[] = {
         { .name = "resource-group", .value = &o.group },
         { .name = "auth", .value = &o.auth },
+        { .name = "take-over", .flag = &o.is_taken_over },
     };
 
     TRY(context_parse(&c, argc, argv,
@@ -104,6 +107,7 @@ static struct err *run(int argc, char **argv)
     TRY(check_names(&c, &s));
     TRY(engine_resume(s.engine));
     TRY(session_refresh(&s));
+    TRY(marker_check(&s, o.is_taken_over));
     TRY(engine_plan(s.engine));
     return take_over(&c, &s);
 }
@@ -117,6 +121,7 @@ const struct command command_import = {
              "without touching it. Afterwards plan shows where it differs from the file.\n\n"
              "Options:\n"
              "      --resource-group RG  must be the stack's; guards against the wrong file\n"
+             "      --take-over          although the group is marked by another state\n"
              "      --auth NAME          forces a login\n" CONTEXT_USAGE,
     .run = run,
 };

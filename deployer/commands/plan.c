@@ -9,6 +9,8 @@
 #include "commands/command.h"
 #include "commands/context.h"
 #include "commands/guard.h"
+#include "commands/marker.h"
+#include "commands/firstwrite.h"
 #include "commands/session.h"
 #include "report/plan_text.h"
 #include "report/style.h"
@@ -20,6 +22,8 @@ struct options {
     const char *fail_on;
     bool has_detailed_status;
     bool has_drift;
+    bool is_taken_over;
+    struct firstwrite_options checks;
 };
 
 static struct err *save(const struct session *s, const char *file)
@@ -32,7 +36,8 @@ static struct err *save(const struct session *s, const char *file)
     return file_write(file, str_of(text), 0600);
 }
 
-static struct err *print(struct context *c, const struct session *s, const struct options *o)
+static struct err *print(
+        struct context *c, const struct session *s, const struct options *o, const json_t *findings)
 {
     AUTO(buf) struct buf out = BUF_INIT(BUF_TEXT_MAX);
     const struct plan_text text = {
@@ -44,6 +49,7 @@ static struct err *print(struct context *c, const struct session *s, const struc
 
     plan_text_write(&text, &out);
     guard_add_warnings(s, &out);
+    firstwrite_add_text(findings, c->has_color, &out);
     if (o->save != NULL)
         buf_addf(&out, "Saved: deployer apply %s --plan %s does exactly this\n", c->args[0],
                 o->save);
@@ -52,6 +58,7 @@ static struct err *print(struct context *c, const struct session *s, const struc
         return NULL;
     json_auto_t *json = plan_json(engine_result(s->engine));
 
+    json_object_set(json, "checks", (json_t *)(uintptr_t)findings);
     return context_write_json(c, json);
 }
 
@@ -66,6 +73,8 @@ static struct err *run(int argc, char **argv)
         { .name = "detailed-exitcode", .flag = &o.has_detailed_status },
         { .name = "drift", .flag = &o.has_drift },
         { .name = "fail-on", .value = &o.fail_on },
+        { .name = "take-over", .flag = &o.is_taken_over },
+        FIRSTWRITE_OPTIONS(o.checks),
     };
 
     TRY(context_parse(&c, argc, argv,
@@ -78,9 +87,14 @@ static struct err *run(int argc, char **argv)
             &(struct session_options){
                     .file = c.args[0], .auth = o.auth, .is_checked = true, .fail_on = o.fail_on },
             &s));
+    json_auto_t *findings = NULL;
+
+    TRY(firstwrite_prepare(&s, &o.checks));
     TRY(session_refresh(&s));
+    TRY(marker_check(&s, o.is_taken_over));
     TRY(engine_plan(s.engine));
-    TRY(print(&c, &s, &o));
+    TRY(firstwrite_run(&s, &o.checks, &findings));
+    TRY(print(&c, &s, &o, findings));
     if (o.save != NULL)
         TRY(save(&s, o.save));
     /* No error, but an exit status of its own: as Terraform's. */
@@ -102,6 +116,7 @@ const struct command command_plan = {
              "not set\n"
              "      --fail-on SEVERITY   of the checks before anything is asked (validate): error\n"
              "                           (default), warn or note\n"
-             "      --auth NAME          forces a login\n" CONTEXT_USAGE,
+             "      --take-over          although the group is marked by another "
+             "state\n" FIRSTWRITE_USAGE "      --auth NAME          forces a login\n" CONTEXT_USAGE,
     .run = run,
 };

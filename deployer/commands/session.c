@@ -10,6 +10,7 @@
 #include "base/jsonx.h"
 #include "catalog/catalog.h"
 #include "cloud/arm/arm.h"
+#include "commands/marker.h"
 #include "commands/preflight.h"
 #include "http/loop.h"
 #include "report/progress.h"
@@ -268,6 +269,7 @@ struct err *session_open(struct context *c, const struct session_options *o, str
 
 struct err *session_refresh(struct session *s)
 {
+    marker_set(s);
     progress_stage(s->progress, "reading what exists");
     struct err *e = engine_refresh(s->engine);
 

@@ -162,6 +162,20 @@ static struct err *check_name(struct call *c, const char *ns)
     return NULL;
 }
 
+/* Most services tell of a deleted resource by an id of its own, some by the one it had. */
+static json_t *deleted_id(const struct call *c, const json_t *one, const char *collection)
+{
+    const char *type = jsonx_text(one, "type");
+    const struct kind *kind = kinds_find(c->s->kinds, type);
+    const json_t *rule = kind == NULL ? NULL : json_object_get(kind->data, "soft_delete");
+
+    if (jsonx_bool(rule, "keeps_id", false))
+        return jsonx_copy(json_object_get(one, "id"));
+    return jsonx_textf("/subscriptions/%s/providers/%s/locations/%s/%s/%s",
+            auth_subscription(c->s->auth), kind == NULL ? "" : kind->ns->name,
+            jsonx_text(one, "location"), collection, jsonx_text(one, "name"));
+}
+
 static struct err *handle_deleted(struct call *c, const char *ns, size_t at)
 {
     json_t *list = jsonx_must(json_array());
@@ -180,12 +194,9 @@ static struct err *handle_deleted(struct call *c, const char *ns, size_t at)
         is_found = true;
         json_array_append_new(list,
                 jsonx_must(json_pack("{s:o, s:s, s:s, s:{s:s, s:s, s:O}}", "id",
-                        jsonx_textf("/subscriptions/%s/providers/%s/locations/%s/%s/%s",
-                                auth_subscription(c->s->auth), ns, jsonx_text(one, "location"),
-                                c->q->segments[at], jsonx_text(one, "name")),
-                        "name", jsonx_text(one, "name"), "type", type, "properties", "vaultId",
-                        jsonx_text(one, "id"), "location", jsonx_text(one, "location"),
-                        "deletedResource",
+                        deleted_id(c, one, c->q->segments[at]), "name", jsonx_text(one, "name"),
+                        "type", type, "properties", "vaultId", jsonx_text(one, "id"), "location",
+                        jsonx_text(one, "location"), "deletedResource",
                         json_object_get(one, "resource") == NULL ? json_null()
                                                                  : json_object_get(one, "id"))));
         if (is_purge) {
@@ -210,6 +221,36 @@ static struct err *handle_deleted(struct call *c, const char *ns, size_t at)
             404, "DeletedResourceNotFound", "The deleted resource '%s' was not found.", wanted);
 }
 
+static json_t *region_names(const struct sandbox *s)
+{
+    json_t *list = jsonx_must(json_array());
+    size_t i = 0;
+    json_t *region = NULL;
+
+    json_array_foreach (json_object_get(kinds_general(s->kinds), "regions"), i, region)
+        json_array_append(list, json_object_get(region, "name"));
+    return list;
+}
+
+/* What general.yaml has a service say: "location_answers", "subscription_answers". */
+static struct err *answer_by_word(
+        struct call *c, const char *which, const char *ns, const char *word, const char *location)
+{
+    const struct request *q = c->q;
+    const json_t *answers = json_object_get(kinds_general(c->s->kinds), which);
+    const char *key =
+            arena_printf(q->arena, "%s/%s", rid_key(q->arena, ns), rid_key(q->arena, word));
+    const json_t *answer = json_object_get(answers, key);
+
+    if (answer == NULL)
+        return refuse(404, "NotFound", "Nothing is known at '%s'.", q->path);
+    json_auto_t *context = jsonx_must(json_pack("{s:s, s:s, s:o}", "location", location,
+            "subscription", auth_subscription(c->s->auth), "regions", region_names(c->s)));
+
+    reply_json(c->r, 200, template_expand(answer, context));
+    return NULL;
+}
+
 /* /subscriptions/S/providers/NS/locations/L/... */
 static struct err *handle_location(struct call *c, bool *ret_is_handled)
 {
@@ -225,18 +266,7 @@ static struct err *handle_location(struct call *c, bool *ret_is_handled)
         return check_name(c, q->segments[3]);
     if (strncasecmp(word, "deleted", 7) == 0)
         return handle_deleted(c, q->segments[3], 6);
-    const json_t *answers = json_object_get(kinds_general(c->s->kinds), "location_answers");
-    const char *key = arena_printf(
-            q->arena, "%s/%s", rid_key(q->arena, q->segments[3]), rid_key(q->arena, word));
-    const json_t *answer = json_object_get(answers, key);
-
-    if (answer == NULL)
-        return refuse(404, "NotFound", "Nothing is known at '%s'.", q->path);
-    json_auto_t *context = jsonx_must(json_pack("{s:s, s:s}", "location", q->segments[5],
-            "subscription", auth_subscription(c->s->auth)));
-
-    reply_json(c->r, 200, template_expand(answer, context));
-    return NULL;
+    return answer_by_word(c, "location_answers", q->segments[3], word, q->segments[5]);
 }
 
 static struct err *handle_permissions(struct call *c)
@@ -313,6 +343,8 @@ static struct err *handle_subscription(struct call *c, bool *ret_is_handled)
             return check_name(c, q->segments[3]);
         if (q->count >= 5 && strncasecmp(q->segments[4], "deleted", 7) == 0)
             return handle_deleted(c, q->segments[3], 4);
+        if (q->count == 5 && request_segment_is(q, 4, "skus"))
+            return answer_by_word(c, "subscription_answers", q->segments[3], "skus", "");
         if (q->count >= 7 && request_segment_is(q, 4, "locations"))
             return handle_location(c, ret_is_handled);
     }
