@@ -68,7 +68,7 @@ check 'self-contained headers' "$(git ls-files 'deployer/*.h' | grep -v banned.h
     xargs -P2 -I{} sh -c "gcc $cflags -fsyntax-only -x c {} 2>&1 | grep -E 'error' | head -2")"
 
 # Who looks into a secret: the writers of requests, the digests, the probes.
-may_reveal='deployer/(base/(secret|digest|uri)\.[ch]|catalog/(expr|expr_wire|func_secret)\.c|cloud/arm/auth_[a-z]+\.c|http/(shared_key|transfer)\.c|probe/[a-z_]+\.c|state/[a-z_]+\.c|commands/(env|outputs)\.c|verify/[a-z_]+\.c)'
+may_reveal='deployer/(base/(secret|digest|uri)\.[ch]|catalog/(expr|expr_wire|func_rule|func_secret)\.c|cloud/arm/auth_[a-z]+\.c|http/(shared_key|transfer)\.c|probe/[a-z_]+\.c|state/[a-z_]+\.c|commands/(env|outputs)\.c|verify/[a-z_]+\.c)'
 check 'secret_reveal' "$(grep -rln 'secret_reveal(' deployer | grep -vE "^$may_reveal$")"
 
 check 'printing outside of commands/, report/ and the programs themselves' "$(grep -rnE '(^|[^a-z_])(printf|puts|putchar)\(' deployer |
@@ -94,6 +94,12 @@ if command -v clang >/dev/null; then
 fi
 if [ -f tools/runbook_index.py ]; then
     check 'runbooks/README.md (tools/runbook_index.py)' "$(python3 tools/runbook_index.py --check 2>&1)"
+fi
+
+deployer=${1:-build/release}/deployer
+if [ -x "$deployer" ]; then
+    check '.env.template (deployer env --template)' "$("$deployer" env --template 2>&1 | diff -q - .env.template)"
+    check 'docs/langfuse-variables.md (deployer env --table)' "$("$deployer" env --table 2>&1 | diff -q - docs/langfuse-variables.md)"
 fi
 
 echo "lint: $passed passed, $failed failed"

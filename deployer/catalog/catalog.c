@@ -306,3 +306,26 @@ const json_t *catalog_service(const struct catalog *c, const char *name)
         f->document = reader_keep(c->arena, doc_json(s->root, "", diags));
     return s == NULL ? NULL : f->document;
 }
+
+const json_t *catalog_contract(
+        const struct catalog *c, const char *service, struct diag_list *diags)
+{
+    const struct service *s = load_service(c, service, own_diags(c));
+    const struct doc_node *named = s == NULL ? NULL : doc_get(s->root, "contract");
+    AUTO(buf) struct buf text = BUF_INIT(CATALOG_FILE_MAX);
+
+    if (named == NULL || named->text == NULL)
+        return NULL;
+    const char *file = arena_printf(c->arena, "services/%s/%s", service, named->text);
+    AUTO(err) struct err *e = load_text(c, service, named->text, &text);
+
+    if (e != NULL) {
+        diag_add(diags, DIAG_ERROR, "catalog", named->place, "contract", "%s", err_text(e));
+        return NULL;
+    }
+    const struct doc_node *root = doc_parse(c->arena, buf_str(&text), file, diags);
+
+    if (root == NULL)
+        return NULL;
+    return reader_keep(c->arena, doc_json(root, "", diags));
+}

@@ -30,6 +30,12 @@ const struct kind *catalog_kind_at(const struct catalog *c, size_t at);
 size_t catalog_service_count(const struct catalog *c);
 const char *catalog_service_name(const struct catalog *c, size_t at);
 const json_t *catalog_service(const struct catalog *c, const char *name);
+/*
+ * The contract of a service's variables (docs/lints.md, "Contracts"): the file that its `contract`
+ * names, as JSON. NULL: it has none, or it can't be read (then an error is in `diags`).
+ */
+const json_t *catalog_contract(
+        const struct catalog *c, const char *service, struct diag_list *diags);
 
 struct catalog_options {
     const char *target; /* "azure" or "sandbox" */

@@ -476,6 +476,7 @@ const struct func func_table[] = {
     { "sum", 1, 1, P, true, func_sum, "the sum of a list of numbers" },
     { "ratio", 2, 2, P, true, func_ratio, "the first number by the second" },
     { "url_parts", 1, 1, P, false, func_url_parts, "scheme, host, port ... of a URL, or null" },
+    { "url_password", 1, 1, P, false, func_url_password, "the password of a URL in clear" },
     { "file", 1, 1, H, true, NULL, "text of a file in the service's folder" },
     { "image", 1, 1, H, true, NULL, "image with the stack's registry applied" },
     { "environment", 1, 1, H, true, NULL, "a container's variables for its template" },

@@ -9,6 +9,7 @@
 
 #include "base/jsonx.h"
 #include "base/num.h"
+#include "base/secret.h"
 #include "base/uri.h"
 #include "catalog/pattern.h"
 
@@ -279,5 +280,19 @@ struct err *func_url_parts(const struct func_call *c, json_t **ret)
             host == NULL || host->port == 0 ? json_null() : json_integer(host->port), "path",
             u.path == NULL ? "" : u.path, "params", params_of(&u), "has_query",
             (int)(u.param_count > 0)));
+    return NULL;
+}
+
+/* Of a URL in clear: only where the whole environment is in clear too (deployer env --file). */
+struct err *func_url_password(const struct func_call *c, json_t **ret)
+{
+    AUTO(uri) struct uri u = { 0 };
+
+    if (!json_is_string(c->args[0]))
+        return err_new(ERR_CONFIG, 0, "wants a URL, got %s", eval_type_text(c->args[0]));
+    TRY(uri_parse(text_of(c->args[0]), &u));
+    const struct str value = u.password == NULL ? STR("") : secret_reveal(u.password);
+
+    *ret = jsonx_must(json_stringn(value.p, value.len));
     return NULL;
 }

@@ -247,7 +247,7 @@ struct service *service_parse(struct arena *arena, const struct doc_node *root, 
 {
     static const char *const keys[] = { "format", "service", "title", "doc", "always", "stack_key",
         "main", "inputs", "needs", "locals", "resources", "provides", "environment", "checks",
-        "notes", "rules", "lint", "variables", "versions", NULL };
+        "notes", "rules", "lint", "variables", "versions", "contract", NULL };
     const struct reader r = { .arena = arena, .diags = diags };
     const size_t errors = diags->errors;
     struct service *s = arena_alloc(arena, sizeof(*s));

@@ -9,6 +9,7 @@
 #include "catalog/model.h"
 #include "commands/command.h"
 #include "commands/context.h"
+#include "commands/env_file.h"
 #include "commands/session.h"
 #include "report/dotenv_text.h"
 #include "stack/stack.h"
@@ -19,6 +20,7 @@ struct options {
     bool is_revealed, is_offline;
     const char *auth;
     const char *container; /* NULL: all */
+    struct env_file_options file;
 };
 
 /* What resolves values: the cloud's engine, or the files alone. */
@@ -215,6 +217,8 @@ static struct err *print(struct env *e, const json_t *all)
 {
     AUTO(buf) struct buf text = { .max_bytes = BUF_TEXT_MAX, .is_secret = true };
     AUTO(buf) struct buf dotenv = { .max_bytes = BUF_TEXT_MAX, .is_secret = true };
+    AUTO(buf) struct buf docker = { .max_bytes = BUF_TEXT_MAX, .is_secret = true };
+    AUTO(buf) struct buf k8s = { .max_bytes = BUF_TEXT_MAX, .is_secret = true };
     AUTO(buf) struct buf json = { .max_bytes = BUF_TEXT_MAX, .is_secret = true };
     json_auto_t *document = jsonx_must(json_pack("{s:i, s:s, s:O}", "format_version",
             ENV_FORMAT_VERSION, "service", e->service, "containers", all));
@@ -224,8 +228,13 @@ static struct err *print(struct env *e, const json_t *all)
     add_text(all, &text);
     if (context_wants(e->context, "dotenv"))
         TRY(add_dotenv(all, &dotenv));
+    if (context_wants(e->context, "docker"))
+        TRY(env_file_docker(all, &docker));
+    env_file_k8s(e->service, all, &k8s);
     TRY(write_out(e, "text", &text));
     TRY(write_out(e, "dotenv", &dotenv));
+    TRY(write_out(e, "docker", &docker));
+    TRY(write_out(e, "k8s", &k8s));
     return write_out(e, "json", &json);
 }
 
@@ -249,14 +258,24 @@ static struct err *run(int argc, char **argv)
         { .name = "offline", .flag = &e.options.is_offline },
         { .name = "container", .value = &e.options.container },
         { .name = "auth", .value = &e.options.auth },
+        { .name = "check", .value = &e.options.file.check },
+        { .name = "file", .value = &e.options.file.file },
+        { .name = "service", .value = &e.options.file.service },
+        { .name = "context", .list = &e.options.file.context },
+        { .name = "fail-on", .value = &e.options.file.fail_on },
+        { .name = "template", .flag = &e.options.file.is_template },
+        { .name = "table", .flag = &e.options.file.is_table },
     };
 
     TRY(context_parse(&c, argc, argv,
             &(struct context_spec){ .options = own,
                     .option_count = ARRAY_LEN(own),
-                    .args_min = 2,
                     .args_max = 2,
-                    .formats = "text json dotenv" }));
+                    .formats = "text json dotenv docker k8s junit sarif markdown github" }));
+    if (env_file_is_asked(&e.options.file))
+        return env_file_run(&c, &e.options.file);
+    if (c.arg_count < 2)
+        return err_new(ERR_USAGE, 0, "env: an argument is missing: STACK SERVICE, or --check FILE");
     e.service = c.args[1];
     TRY(open_values(&e));
     TRY(collect(&e, &all));
@@ -268,13 +287,27 @@ static struct err *run(int argc, char **argv)
 const struct command command_env = {
     .name = "env",
     .summary = "print the environment of a service's containers",
-    .usage = "Usage: deployer env STACK SERVICE [OPTIONS]\n\n"
-             "Secrets are masked. What is known only after apply is said to be; with -o dotenv\n"
-             "both are comments.\n\n"
-             "Options:\n"
-             "      --container NAME     of one container; default: all of the service\n"
-             "      --reveal             prints secrets too\n"
-             "      --offline            without a login: what the files say\n"
-             "      --auth NAME          forces a login\n" CONTEXT_USAGE,
+    .usage =
+            "Usage: deployer env STACK SERVICE [OPTIONS]\n"
+            "       deployer env --check FILE [--service NAME] [OPTIONS]\n"
+            "       deployer env --file FILE [--service NAME] [-o dotenv|json|docker|k8s]\n\n"
+            "Secrets are masked. What is known only after apply is said to be; with -o dotenv\n"
+            "both are comments.\n\n"
+            "Options:\n"
+            "      --container NAME     of one container; default: all of the service\n"
+            "      --reveal             prints secrets too\n"
+            "      --offline            without a login: what the files say\n"
+            "      --auth NAME          forces a login\n"
+            "      --check FILE         judges an existing .env by the service's contract; exit\n"
+            "                           status 1 with what is wrong\n"
+            "      --file FILE          prints a .env completed: DATABASE_URL from DB_*, and back\n"
+            "      --service NAME       whose contract (default langfuse)\n"
+            "      --context NAME=VALUE what FILE can't say: clusteringPolicy=NoCluster, "
+            "version=4,\n"
+            "                           mounts=PATH; repeatable\n"
+            "      --fail-on SEVERITY   of findings: warn (default), error or note\n"
+            "      --template, --table  .env.template and docs/langfuse-variables.md\n"
+            "\nFormats: text, json, dotenv, docker, k8s; with --check text, json, junit, sarif,\n"
+            "markdown, github.\n" CONTEXT_USAGE,
     .run = run,
 };

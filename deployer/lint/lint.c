@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/jsonx.h"
 #include "base/text.h"
+#include "lint/contract.h"
 #include "lint/rule.h"
 
 /* ---- findings ---- */
@@ -278,6 +279,7 @@ json_t *lint_stack(const struct lint_input *in, struct diag_list *diags)
     lint_bodies(&run);
     judge_kinds(&run);
     judge_runbooks(&run);
+    lint_contracts(&run);
     drop_ignored(&run);
     json_t *list = sorted(run.findings);
 
@@ -307,6 +309,15 @@ void lint_check_rules(
 
         if (k != NULL)
             check_list(k->rules, k->name, k->place, diags);
+    }
+    for (size_t i = 0; i < catalog_service_count(c); i++) {
+        const char *name = catalog_service_name(c, i);
+        const json_t *contract = catalog_contract(c, name, diags);
+        AUTO(err) struct err *e = contract == NULL ? NULL : contract_check(contract);
+
+        if (e != NULL)
+            diag_add(diags, DIAG_ERROR, "contract", (struct place){ .file = name }, name, "%s",
+                    err_text(e));
     }
     for (size_t i = 0; runbooks != NULL && i < runbooks->count; i++)
         check_list(runbooks->items[i].lint, runbooks->items[i].id, runbooks->items[i].place, diags);

@@ -63,5 +63,7 @@ void lint_judge(struct lint_run *run, const json_t *rule, const json_t *vars, co
         const struct lint_words *otherwise);
 /* Every body against its kind's properties (body.c). */
 void lint_bodies(struct lint_run *run);
+/* The variables of each service's containers against its contract. */
+void lint_contracts(struct lint_run *run);
 
 #endif

@@ -251,6 +251,19 @@ struct err *rule_judge(const json_t *rule, struct rule_scope *scope,
     return e;
 }
 
+struct err *rule_text(const json_t *object, const char *key, struct rule_scope *scope, char **ret)
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    struct judge j = { .rule = object, .scope = scope, .arena = arena };
+    json_auto_t *when = NULL;
+
+    *ret = NULL;
+    TRY(prepare(&j));
+    if (j.when != NULL)
+        TRY(err_wrap(evaluate(&j, j.when, j.when_text, &when), "when"));
+    return j.when != NULL && !json_is_true(when) ? NULL : fill(&j, key, ret);
+}
+
 /* ---- the form ---- */
 
 static struct err *check_functions(const struct expr_node *n)

@@ -34,5 +34,11 @@ MUST_CHECK struct err *rule_check(const json_t *rule);
  */
 MUST_CHECK struct err *rule_judge(const json_t *rule, struct rule_scope *scope,
         void (*fn)(void *arg, const struct rule_break *b), void *arg);
+/*
+ * The text at `key` of an object {when, KEY: "...${...}"}, filled in; NULL when its `when` does not
+ * hold. In clear: for environments that are in clear. Owned.
+ */
+MUST_CHECK struct err *rule_text(
+        const json_t *object, const char *key, struct rule_scope *scope, char **ret);
 
 #endif
