@@ -116,7 +116,8 @@ static void fill_services(struct arena *arena, struct stack *s)
     }
 }
 
-static void fill_catalogs(struct arena *arena, struct stack *s, const struct stack_options *o)
+static void fill_catalogs(struct arena *arena, struct stack *s, const struct stack_options *o,
+        struct diag_list *diags)
 {
     const struct doc_node *own = value_at(s->root, "catalog");
     const size_t own_count = own == NULL ? 0 : own->kind == DOC_LIST ? own->count : 1;
@@ -129,6 +130,11 @@ static void fill_catalogs(struct arena *arena, struct stack *s, const struct sta
             continue;
         AUTO(free) char *path = file_join(s->dir, one->text);
 
+        if (!file_is_dir(path)) {
+            diag_add(diags, DIAG_ERROR, "stack.catalog-folder", one->place, "catalog",
+                    "'%s' is no folder: it is looked for beside the stack file", one->text);
+            continue;
+        }
         dirs[s->catalog_count++] = arena_text(arena, path);
     }
     for (size_t i = 0; i < o->catalog_count; i++)
@@ -214,7 +220,7 @@ struct err *stack_load(struct arena *arena, const struct stack_options *o, struc
     }
     schema_check_merged(s->root, diags);
     fill(arena, s);
-    fill_catalogs(arena, s, o);
+    fill_catalogs(arena, s, o, diags);
     s->vars = inputs_values(of_kind(doc_get(s->root, "inputs"), DOC_MAP),
             &(struct inputs_given){ .vars = o->vars, .var_count = o->var_count, .dir = s->dir },
             diags);
