@@ -233,7 +233,9 @@ static void test_says_what_is_wrong(void **state)
                 "3:13: inputs.a: the default of an input is written out: no ${...} here" },
         { HEAD TAIL "environments: {p: {stack: x}}\n",
                 "4:20: environments.p.stack: is not known here" },
-        { HEAD "catalog: [a, {b: c}]\n" TAIL, "3:14: catalog[1]: is a map, but must be text" },
+        { HEAD "catalog: [., {b: c}]\n" TAIL, "3:14: catalog[1]: is a map, but must be text" },
+        { HEAD "catalog: gone\n" TAIL,
+                "3:10: catalog: 'gone' is no folder: it is looked for beside the stack file" },
         { "deployer: 1\nstack: s-${var.x}\n" TAIL,
                 "2:8: stack: must be written out: no ${...} here" },
     };
@@ -361,13 +363,14 @@ static void test_catalogs(void **state)
     const char *const given[] = { "more" };
     const struct stack_options o = { .file = f->file, .catalogs = given, .catalog_count = 1 };
 
-    assert_null(file_write(f->file, STR(HEAD "catalog: [own, /abs]\n" TAIL), 0600));
-    assert_null(stack_load(f->arena, &o, &f->diags, &f->stack));
+    assert_null(file_write(f->file, STR(HEAD "catalog: [own, /]\n" TAIL), 0600));
     AUTO(free) char *own = file_join(f->dir, "own");
 
+    assert_null(file_make_dir(own, 0700));
+    assert_null(stack_load(f->arena, &o, &f->diags, &f->stack));
     assert_int_equal(f->stack->catalog_count, 3);
     assert_string_equal(f->stack->catalogs[0], own);
-    assert_string_equal(f->stack->catalogs[1], "/abs");
+    assert_string_equal(f->stack->catalogs[1], "/");
     assert_string_equal(f->stack->catalogs[2], "more");
 }
 
