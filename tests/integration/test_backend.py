@@ -109,6 +109,8 @@ class Sandbox:
             self.process.terminate()
         self.process.wait(timeout=30)
         self.log.close()
+        if b"Sanitizer" in open(self.log.name, "rb").read():
+            raise AssertionError(open(self.log.name).read()[-6000:])
 
     def remove(self):
         self.stop()
@@ -577,7 +579,7 @@ class Endings(unittest.TestCase):
 
     def small(self, **options):
         s = Sandbox(**options)
-        self.addCleanup(shutil.rmtree, s.folder, ignore_errors=True)
+        self.addCleanup(s.remove)
         s.make_network("10.80")
         s.cache = s.id("Microsoft.Cache", "redisEnterprise/small-test")
         s.put(s.cache, {"location": "japaneast", "sku": {"name": "Balanced_B0"},
