@@ -292,8 +292,10 @@ void backend_close(struct backend *b)
     curl_multi_cleanup(b->multi);
     relay_close(b->relay);
     dns_close(b->dns);
-    supervisor_free(b->supervisor);
+    if (b->supervisor != NULL)
+        supervisor_drain(b->supervisor);
     garbage_tick(b);
+    supervisor_free(b->supervisor);
     netmap_close(b->netmap);
     recipes_free(b->recipes);
     if (b->rules != NULL)

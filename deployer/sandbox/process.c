@@ -97,23 +97,28 @@ size_t supervisor_running(const struct supervisor *s)
     return count;
 }
 
-void supervisor_free(struct supervisor *s)
+void supervisor_drain(struct supervisor *s)
 {
     const int64_t deadline_ms = clock_now_ms() + CLOSE_TIME_MS;
 
-    if (s == NULL)
-        return;
     for (struct process *p = s->processes; p != NULL; p = p->next) {
-        p->is_detached = true;
         process_stop(p);
         if (p->kill_at_ms > deadline_ms)
             p->kill_at_ms = deadline_ms;
     }
-    while (s->processes != NULL) {
-        supervisor_tick(s, clock_now_ms());
-        if (s->processes != NULL)
-            clock_sleep_ms(10);
-    }
+    for (supervisor_tick(s, clock_now_ms()); supervisor_running(s) > 0;
+            supervisor_tick(s, clock_now_ms()))
+        clock_sleep_ms(10);
+}
+
+void supervisor_free(struct supervisor *s)
+{
+    if (s == NULL)
+        return;
+    supervisor_drain(s);
+    for (struct process *p = s->processes; p != NULL; p = p->next)
+        p->is_detached = true;
+    supervisor_tick(s, clock_now_ms());
     guardian_stop(s->guardian);
     free(s);
 }

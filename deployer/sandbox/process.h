@@ -33,7 +33,9 @@ struct process_spec {
 #define PROCESS_INPUT_MAX (60u << 10)
 
 MUST_CHECK struct err *supervisor_new(struct supervisor **ret);
-/* Stops every process, waits until all have ended (KILL after their time), then frees. */
+/* Stops every process and waits until all have ended (KILL after four seconds at the latest). */
+void supervisor_drain(struct supervisor *s);
+/* Drains, then frees, handles too. NULL is accepted. */
 void supervisor_free(struct supervisor *s);
 /* Reaps what has ended; sends KILL where it is due. */
 void supervisor_tick(struct supervisor *s, int64_t now_ms);
