@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/jsonx.h"
+#include "catalog/about.h"
 #include "catalog/reader.h"
 
 /* --- provided values, checks, notes --- */
@@ -51,6 +52,9 @@ static void add_check(struct scope *s, const struct doc_entry *e, const char *ke
     c.expect = expect == NULL ? NULL : reader_keep(x->arena, value_of(s, expect, path));
     c.is_private = value_bool(s, doc_get(e->value, "private"), path, false);
     c.tolerate = value_text(s, doc_get(e->value, "tolerate"), path);
+    about_read(s, doc_get(e->value, "about"), path, &c);
+    if (doc_get(e->value, "from") != NULL)
+        c.from = reader_keep(x->arena, value_of(s, doc_get(e->value, "from"), path));
     if (c.probe == NULL)
         value_error(s, e->value, path, "'probe' is missing");
     m->checks =

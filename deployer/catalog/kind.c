@@ -359,6 +359,7 @@ static void read_behaviour(const struct reader *r, const struct doc_node *root, 
     k->serial = read_list(r, root, "serial");
     k->ready = read_procedure(r, root, "ready", "ready");
     k->run = read_procedure(r, root, "run", "run");
+    k->facts = read_procedure(r, root, "facts", "facts");
     k->rollouts = read_map(r, root, "rollouts");
     k->soft_delete = read_map(r, root, "soft_delete");
     k->rules = read_list(r, root, "rules");
@@ -419,8 +420,8 @@ struct kind *kind_parse(
     static const char *const keys[] = { "format", "kind", "title", "cloud", "type", "api_version",
         "scope", "update", "holds_data", "location", "tags", "group", "deletable", "name", "list",
         "minutes", "properties", "actions", "serial", "conflicts", "soft_delete", "ready", "run",
-        "rollouts", "rollout_when", "rules", "before", "rights", "in_parent", "deleted_first",
-        "doc", NULL };
+        "rollouts", "rollout_when", "rules", "before", "rights", "facts", "in_parent",
+        "deleted_first", "doc", NULL };
     const struct reader r = { .arena = arena, .diags = diags };
     const size_t errors = diags->errors;
     struct kind *k = arena_alloc(arena, sizeof(*k));

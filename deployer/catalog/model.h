@@ -65,6 +65,9 @@ struct check {
     json_t *expect;  /* condition on the evidence, or NULL: the probe's own "ok" */
     bool is_private; /* reachable only from inside the network */
     const char *tolerate; /* a finding that --target sandbox lets pass ("not-running") or NULL */
+    const char *const *about; /* addresses of the resources whose state tells why it fails */
+    size_t about_count;
+    json_t *from; /* id of the part of the network that its callers are in; or NULL */
     struct place place;
 };
 

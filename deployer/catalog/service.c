@@ -206,7 +206,7 @@ static void check_container(const struct reader *r, const struct doc_entry *cont
 static void check_sections(const struct reader *r, const struct service *s)
 {
     static const char *const check_keys[] = { "probe", "private", "target", "expect", "when",
-        "each", "tolerate", "doc", NULL };
+        "each", "tolerate", "about", "from", "doc", NULL };
     static const char *const note_keys[] = { "when", "text", "doc", NULL };
 
     check_provides(r, s);

@@ -9,16 +9,60 @@
 #include "report/verify_text.h"
 #include "stack/stack.h"
 
+/* Facts that hold whether or not the endpoint can be reached from here. */
+static json_t *control_plane_half(const json_t *evidence)
+{
+    static const char *const groups[] = { "arm", "net", "target", "client", "stack" };
+    json_t *half = jsonx_must(json_object());
+
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        if (json_object_get(evidence, groups[i]) != NULL)
+            json_object_set(half, groups[i], json_object_get(evidence, groups[i]));
+    }
+    return half;
+}
+
+static bool quotes_control_plane(const json_t *finding)
+{
+    size_t i = 0;
+    json_t *quote = NULL;
+
+    json_array_foreach (json_object_get(finding, "evidence"), i, quote) {
+        const struct str text = str_of(json_string_value(quote));
+
+        if (str_starts(text, STR("arm.")) || str_starts(text, STR("net.")))
+            return true;
+    }
+    return false;
+}
+
+/* A check that was not made says nothing by itself: what the control plane tells may. */
+static json_t *match_skipped(const struct runbooks *set, const json_t *check)
+{
+    json_auto_t *half = control_plane_half(json_object_get(check, "evidence"));
+    json_t *found =
+            runbook_match(set, half, jsonx_text(check, "name"), jsonx_text(check, "service"));
+
+    for (size_t i = json_array_size(found); i > 0; i--) {
+        if (!quotes_control_plane(json_array_get(found, i - 1)))
+            json_array_remove(found, i - 1);
+    }
+    return found;
+}
+
 static void add_findings(const struct runbooks *set, json_t *check)
 {
     const json_t *evidence = json_object_get(check, "evidence");
+    const bool is_skipped = text_eq(jsonx_text(check, "status"), "skip")
+                            || json_is_false(jsonx_at(evidence, "probe.reachable"));
 
-    /* What can't be reached from here, or is let pass, says nothing about what is wrong there. */
-    if (evidence == NULL || text_eq(jsonx_text(check, "status"), "skip")
-            || json_is_false(jsonx_at(evidence, "probe.reachable")))
+    /* What is let pass is no finding. */
+    if (evidence == NULL || (is_skipped && json_is_true(jsonx_at(evidence, "arm.not_running"))))
         return;
     json_object_set_new(check, "findings",
-            runbook_match(set, evidence, jsonx_text(check, "name"), jsonx_text(check, "service")));
+            is_skipped ? match_skipped(set, check)
+                       : runbook_match(set, evidence, jsonx_text(check, "name"),
+                               jsonx_text(check, "service")));
     const json_t *findings = json_object_get(check, "findings");
 
     if (text_eq(jsonx_text(check, "status"), "pass") && json_array_size(findings) > 0

@@ -5,6 +5,7 @@
 #include "base/jsonx.h"
 #include "commands/command.h"
 #include "commands/context.h"
+#include "commands/control.h"
 #include "commands/runbook_set.h"
 #include "commands/session.h"
 #include "commands/verdict.h"
@@ -77,6 +78,9 @@ static struct err *check_all(
 
     TRY(verify_prepare(c->model, &source, &options, &jobs));
     verify_run(&jobs, &options, NULL, NULL);
+    const struct control_source control = control_source_of(s, not_running);
+
+    TRY(verify_control(&jobs, &control));
     *ret = verify_checks_json(&jobs);
     return NULL;
 }

@@ -150,6 +150,17 @@ struct engine_node *engine_find(const struct engine *e, const char *address);
  * secrets (listKeys) that are needed for it. After engine_refresh. Owned.
  */
 MUST_CHECK struct err *engine_resolve(struct engine *e, const json_t *document, json_t **ret);
+/* One request below a resource, for what its document does not say. */
+struct engine_question {
+    const struct engine_node *node; /* with an id */
+    const char *method;             /* "GET" */
+    const char *path;               /* below the resource */
+    json_t *answer;                 /* owned by the caller; NULL: none */
+    struct err *error;              /* likewise; why there is none */
+};
+/* Asks all of them side by side. `deadline_ms` is for each. */
+MUST_CHECK struct err *engine_ask(
+        struct engine *e, struct engine_question *questions, size_t count, int64_t deadline_ms);
 /* Takes over what is there and not in the state without touching it: state_commit is the caller's.
  * Only for PLAN_ADOPT. */
 void engine_adopt(struct engine *e, struct engine_node *n);
