@@ -314,18 +314,20 @@ static struct err *weigh(struct engine *e)
     return NULL;
 }
 
-double engine_remaining_minutes(const struct engine *e)
+double engine_remaining_minutes(const struct engine *e, double scale)
 {
     double longest = 0;
 
     for (size_t i = 0; e->remaining_min != NULL && i < e->count; i++) {
         const struct engine_node *n = e->nodes[i];
-        double left = has_ended(n) ? 0 : e->remaining_min[i];
+        double left = has_ended(n) ? 0 : e->remaining_min[i] * scale;
 
         if (n->status == NODE_RUNNING) {
             const double elapsed = (double)(clock_now_ms() - n->started_ms) / 60000;
 
-            left -= elapsed < n->item->minutes ? elapsed : n->item->minutes;
+            const double usual = n->item->minutes * scale;
+
+            left -= elapsed < usual ? elapsed : usual;
         }
         longest = left > longest ? left : longest;
     }

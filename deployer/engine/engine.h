@@ -165,8 +165,11 @@ MUST_CHECK struct err *engine_ask(
  * Only for PLAN_ADOPT. */
 void engine_adopt(struct engine *e, struct engine_node *n);
 const struct secret_table *engine_secrets(const struct engine *e);
-/* Usual minutes from now to the end of the longest chain; 0 before engine_apply. */
-double engine_remaining_minutes(const struct engine *e);
+/*
+ * Usual minutes from now to the end of the longest chain, on a cloud that takes `scale` of the usual
+ * times; 0 before engine_apply.
+ */
+double engine_remaining_minutes(const struct engine *e, double scale);
 /* How many nodes are in a status. */
 size_t engine_status_count(const struct engine *e, enum node_status status);
 

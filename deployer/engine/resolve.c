@@ -53,6 +53,8 @@ static const json_t *env_action(void *arg, const char *address, const char *acti
 
     if (n == NULL || n->presence != NODE_PRESENT)
         return NULL;
+    if (n->action == PLAN_REPLACE && !n->is_removed)
+        return NULL; /* the keys of what comes in its place are others */
     const json_t *answer = json_object_get(n->answers, action);
 
     if (answer == NULL)

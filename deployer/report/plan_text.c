@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "catalog/expr.h"
 #include "report/style.h"
 
 /* Where names begin. */
@@ -70,37 +71,67 @@ static void add_head(const struct plan_text *t, enum plan_action action, struct 
 
 /* ---- one resource ---- */
 
+static const char *const change_signs[] = {
+    [CHANGE_ADD] = "+", [CHANGE_UPDATE] = "~", [CHANGE_REMOVE] = "-"
+};
+static const enum style change_styles[] = {
+    [CHANGE_ADD] = STYLE_GOOD, [CHANGE_UPDATE] = STYLE_CHANGE, [CHANGE_REMOVE] = STYLE_BAD
+};
+
+/* An element of a list by name is shown as what it is beside the name, which stands in the path. */
+static void add_value(struct buf *out, const char *path, const json_t *value)
+{
+    const bool is_element = json_is_object(value) && json_object_size(value) == 2
+                            && json_object_get(value, "name") != NULL
+                            && path[strlen(path) - 1] == ']';
+    const json_t *inner = is_element ? json_object_get(value, "value") : NULL;
+
+    if (is_element && json_object_get(value, "secretRef") != NULL)
+        buf_add_text(out, "(secret)");
+    else
+        style_value(out, inner == NULL ? value : inner, VALUE_MAX);
+}
+
+static void add_values(const struct change *c, struct buf *out)
+{
+    if (c->action != CHANGE_ADD)
+        add_value(out, c->path, c->old_value);
+    if (c->action == CHANGE_UPDATE)
+        buf_add_text(out, " -> ");
+    if (c->action != CHANGE_REMOVE)
+        add_value(out, c->path, c->new_value);
+}
+
+static void add_reason(const struct plan_text *t, const struct change *c, struct buf *out)
+{
+    /* That a secret has changed or that a value comes later is what the line says. */
+    const bool is_said =
+            c->is_secret || (c->new_value != NULL && expr_has_unknown(c->new_value, NULL));
+    const char *reason = is_said && !c->forces_replacement ? NULL : c->reason;
+
+    if (!c->forces_replacement && reason == NULL)
+        return;
+    buf_add_text(out, "  ");
+    style_addf(out, t->has_color, STYLE_WARN, "(%s%s%s)",
+            c->forces_replacement ? "forces replacement" : "",
+            c->forces_replacement && reason != NULL ? ": " : "", reason == NULL ? "" : reason);
+}
+
 static void add_change(const struct plan_text *t, const struct change *c, struct buf *out)
 {
-    static const char *const signs[] = {
-        [CHANGE_ADD] = "+", [CHANGE_UPDATE] = "~", [CHANGE_REMOVE] = "-"
-    };
-    static const enum style styles[] = {
-        [CHANGE_ADD] = STYLE_GOOD, [CHANGE_UPDATE] = STYLE_CHANGE, [CHANGE_REMOVE] = STYLE_BAD
-    };
+    /* A write-only secret has no old value to show, and is no addition for that. */
+    const enum change_action shown = c->is_secret && c->action == CHANGE_ADD && c->reason != NULL
+                                             ? CHANGE_UPDATE
+                                             : c->action;
 
     buf_add_text(out, "      ");
-    style_addf(out, t->has_color, styles[c->action], "%s %s", signs[c->action], c->path);
+    style_addf(out, t->has_color, change_styles[shown], "%s %s", change_signs[shown], c->path);
     buf_add_text(out, ": ");
-    if (c->is_secret) {
-        buf_add_text(out, c->action == CHANGE_ADD      ? "(secret)"
-                          : c->action == CHANGE_REMOVE ? "(secret) removed"
-                                                       : "(secret) changes");
-    } else {
-        if (c->action != CHANGE_ADD)
-            style_value(out, c->old_value, VALUE_MAX);
-        if (c->action == CHANGE_UPDATE)
-            buf_add_text(out, " -> ");
-        if (c->action != CHANGE_REMOVE)
-            style_value(out, c->new_value, VALUE_MAX);
-    }
-    if (c->forces_replacement || c->reason != NULL) {
-        buf_add_text(out, "  ");
-        style_addf(out, t->has_color, STYLE_WARN, "(%s%s%s)",
-                c->forces_replacement ? "forces replacement" : "",
-                c->forces_replacement && c->reason != NULL ? ": " : "",
-                c->reason == NULL ? "" : c->reason);
-    }
+    if (c->is_secret)
+        buf_add_text(out, shown == CHANGE_UPDATE ? "(secret) changes" : "(secret)");
+    else
+        add_values(c, out);
+    add_reason(t, c, out);
     buf_add_char(out, '\n');
 }
 
@@ -143,7 +174,7 @@ static void add_detailed(const struct plan_text *t, const struct plan_item *item
     buf_add_char(out, '\n');
     if (item->moved_from != NULL)
         buf_addf(out, "      was %s\n", item->moved_from);
-    if (item->reason != NULL)
+    if (item->reason != NULL && !(item->action == PLAN_REPLACE && item->changes.count > 0))
         buf_addf(out, "      %s\n", item->reason);
     for (size_t i = 0; i < item->changes.count; i++)
         add_change(t, &item->changes.items[i], out);

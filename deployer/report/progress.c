@@ -22,6 +22,7 @@ struct progress {
     bool is_live;
     const struct engine *engine;
     const char *stage;
+    double scale; /* of usual times */
     int64_t began_ms;
     size_t rows; /* of the block that stands on the screen */
     unsigned frame;
@@ -84,6 +85,15 @@ static const char *verb(const struct engine_node *n)
     return "change";
 }
 
+/* "12 min", "40 s": an estimate has no seconds behind its minutes. */
+static void usual_text(double minutes, char ret[CLOCK_DURATION_SIZE])
+{
+    if (minutes >= 1)
+        snprintf(ret, CLOCK_DURATION_SIZE, "%.0f min", minutes);
+    else
+        snprintf(ret, CLOCK_DURATION_SIZE, "%.0f s", minutes * 60);
+}
+
 static void add_running(struct progress *p, const struct engine_node *n, struct buf *out)
 {
     const size_t width = style_width(STDERR_FILENO);
@@ -97,9 +107,9 @@ static void add_running(struct progress *p, const struct engine_node *n, struct 
     style_pad(out, 4 + text_columns(str_of(n->address)), NAME_COLUMN);
     clock_duration(elapsed, text);
     buf_addf(out, "%-12s", text);
-    if (n->item != NULL && n->item->minutes >= ESTIMATE_MIN_MINUTES) {
-        clock_duration((int64_t)(n->item->minutes * 60000), text);
-        style_addf(out, p->has_color, STYLE_DIM, "usually %-14s", text);
+    if (n->item != NULL && n->item->minutes * p->scale >= ESTIMATE_MIN_MINUTES) {
+        usual_text(n->item->minutes * p->scale, text);
+        style_addf(out, p->has_color, STYLE_DIM, "usually %-8s", text);
     }
     const size_t used = text_columns(str_slice(buf_str(out), start, out->len));
     const char *doing = n->doing == NULL ? verb(n) : n->doing;
@@ -118,13 +128,13 @@ static void add_head(struct progress *p, size_t of, size_t done, struct buf *out
 {
     const size_t start = out->len;
     char text[CLOCK_DURATION_SIZE];
-    const double left = engine_remaining_minutes(p->engine);
+    const double left = engine_remaining_minutes(p->engine, p->scale);
 
     clock_duration(clock_now_ms() - p->began_ms, text);
     style_addf(out, p->has_color, STYLE_BOLD, "%zu of %zu done", done, of);
     buf_addf(out, "  %s", text);
     if (left >= ESTIMATE_MIN_MINUTES) {
-        clock_duration((int64_t)(left * 60000), text);
+        usual_text(left, text);
         buf_addf(out, ", usually %s more", text);
     }
     end_row(p, out, start, style_width(STDERR_FILENO));
@@ -337,9 +347,15 @@ struct progress *progress_new(bool has_color, bool is_live)
 
     p->has_color = has_color;
     p->is_live = is_live;
+    p->scale = 1;
     p->began_ms = clock_now_ms();
     log_set_hook(around_log, p);
     return p;
+}
+
+void progress_set_scale(struct progress *p, double scale)
+{
+    p->scale = scale;
 }
 
 void progress_attach(struct progress *p, const struct engine *e)

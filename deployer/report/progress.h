@@ -20,6 +20,8 @@ void progress_attach(struct progress *p, const struct engine *e);
 /* struct engine_setup's `event`, with the progress as its argument. */
 void progress_event(
         void *p, enum engine_event_kind kind, const struct engine_node *node, const char *text);
+/* The cloud is so much faster or slower than the kinds' usual times: a sandbox. */
+void progress_set_scale(struct progress *p, double scale);
 /* A line that stays, above the block. */
 void progress_say(struct progress *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* What is done while there are no nodes at work: "reading what exists". NULL: nothing. */
