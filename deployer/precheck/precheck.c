@@ -84,7 +84,7 @@ bool run_has_answer(struct run *r, struct asked *a, const char *check, const cha
     if (a->error == NULL && !a->is_absent)
         return true;
     if (!a->is_told) {
-        const char *code = err_api_code(a->error);
+        const char *code = a->error == NULL ? "" : err_api_code(a->error);
         AUTO(free)
         char *text = a->error == NULL || code[0] != '\0'
                              ? xasprintf("%s: not known (HTTP %ld%s%s)", what, a->status,

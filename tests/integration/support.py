@@ -145,3 +145,35 @@ class Sandbox:
                 return last
             time.sleep(0.05)
         raise AssertionError("the operation does not end: " + url)
+
+
+class Stack:
+    """A folder with a stack file, and the CLI run in it against a sandbox."""
+
+    def __init__(self, sandbox, text, env=""):
+        self.sandbox = sandbox
+        self.folder = tempfile.TemporaryDirectory(prefix="stack-test-")
+        self.dir = self.folder.name
+        self.write("stack.yaml", text)
+        self.write(".env", env)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.folder.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w") as f:
+            f.write(text)
+
+    def run(self, verb, *args, env=None):
+        """The command on the stack; its environment is clean but for `env`."""
+        keep = ("PATH", "HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+        clean = {k: v for k, v in os.environ.items() if k in keep}
+        clean.update(env or {})
+        return cli(verb, "stack.yaml", "--target", "sandbox", "--sandbox-dir", self.sandbox.dir, *args, cwd=self.dir,
+                   env=clean)

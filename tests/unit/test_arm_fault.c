@@ -166,12 +166,57 @@ static void unregistered(void **state)
     assert_false(arm_fault_is_unregistered(409, other));
 }
 
+static void refusals(void **state)
+{
+    static const struct {
+        const char *name, *body;
+        const char *hints[4]; /* parts of the hint */
+    } rows[] = {
+        { "policy",
+                "{\"error\":{\"code\":\"RequestDisallowedByPolicy\",\"message\":\"m\","
+                "\"additionalInfo\":[{\"type\":\"PolicyViolation\",\"info\":{"
+                "\"policyAssignmentDisplayName\":\"No public\",\"policyAssignmentId\":\"/a/1\","
+                "\"policyDefinitionId\":\"/d/2\",\"evaluationDetails\":{\"evaluatedExpressions\":["
+                "{\"path\":\"properties.access\",\"expressionValue\":\"On\",\"operator\":"
+                "\"Equals\",\"targetValue\":\"On\"}]}}}]}}",
+                { "'No public'", "assignment /a/1", "definition /d/2",
+                        "properties.access is \"On\" (Equals \"On\")" } },
+        { "policy in a detail",
+                "{\"error\":{\"code\":\"InvalidTemplateDeployment\",\"message\":\"m\",\"details\":["
+                "{\"code\":\"RequestDisallowedByPolicy\",\"message\":\"m\",\"additionalInfo\":"
+                "[{\"info\":{\"policyDefinitionName\":\"P\"}},{\"info\":"
+                "{\"policyAssignmentName\":\"Q\"}}]}]}}",
+                { "'P'", "'Q'", "exemption" } },
+        { "policy without info", "{\"code\":\"RequestDisallowedByPolicy\"}", { "exemption" } },
+        { "lock",
+                "{\"error\":{\"code\":\"ScopeLocked\",\"message\":\"The scope '/x/y' cannot "
+                "perform "
+                "delete because following scope(s) are locked: '/x', '/z'. Please remove\"}}",
+                { "a lock on /x, /z protects", "az lock delete" } },
+        { "lock without scopes", "{\"code\":\"ScopeLocked\",\"message\":\"it is locked\"}",
+                { "az lock list" } },
+        { "lock, cut", "{\"code\":\"ScopeLocked\",\"message\":\"are locked: '/x\"}",
+                { "az lock list" } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(err) struct err *e = error_of(rows[i].body, NULL);
+
+        for (size_t k = 0; k < ARRAY_LEN(rows[i].hints) && rows[i].hints[k] != NULL; k++) {
+            if (strstr(err_hint(e), rows[i].hints[k]) == NULL)
+                fail_msg("%s: no '%s' in: %s", rows[i].name, rows[i].hints[k], err_hint(e));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shapes),
         cmocka_unit_test(every_prefix),
         cmocka_unit_test(kinds_of_errors),
+        cmocka_unit_test(refusals),
         cmocka_unit_test(rules),
         cmocka_unit_test(unregistered),
     };

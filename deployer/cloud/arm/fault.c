@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/jsonx.h"
 #include "base/text.h"
+#include "cloud/arm/refusal.h"
 
 #define DEPTH_MAX 8
 #define DETAILS_MAX 20
@@ -96,26 +97,6 @@ static void set_message(json_t *fault, const char *message, int depth)
         set_text(fault, "message", str_of(message));
 }
 
-static void add_policies(json_t *fault, const json_t *info)
-{
-    size_t i = 0;
-    const json_t *entry = NULL;
-    json_t *names = jsonx_must(json_array());
-
-    json_array_foreach (info, i, entry) {
-        const json_t *about = jsonx_get_ci(entry, "info");
-        const char *name = jsonx_text(about, "policyAssignmentDisplayName");
-
-        if (name == NULL)
-            name = jsonx_text(about, "policyDefinitionDisplayName");
-        if (name != NULL)
-            json_array_append_new(names, text_json(str_of(name)));
-    }
-    if (json_array_size(names) > 0)
-        json_object_set(fault, "policies", names);
-    json_decref(names);
-}
-
 static json_t *read_object(const json_t *j, int depth)
 {
     static const char *const messages[] = { "message", "statusMessage", "error_description",
@@ -148,7 +129,10 @@ static json_t *read_object(const json_t *j, int depth)
         add_detail(fault, read_object(d, depth + 1));
     if (json_is_object(jsonx_get_ci(o, "innererror")))
         add_detail(fault, read_object(jsonx_get_ci(o, "innererror"), depth + 1));
-    add_policies(fault, jsonx_get_ci(o, "additionalInfo"));
+    json_t *policies = arm_refusal_policies(jsonx_get_ci(o, "additionalInfo"));
+
+    if (policies != NULL)
+        json_object_set_new(fault, "policies", policies);
     return fault;
 }
 
@@ -331,10 +315,6 @@ static const struct {
     const char *code;
     const char *hint;
 } hints[] = {
-    { "RequestDisallowedByPolicy",
-            "an Azure Policy forbids this: change the stack to satisfy it, or ask its owner for an "
-            "exemption" },
-    { "ScopeLocked", "a lock protects it: az lock list --resource-group GROUP shows which" },
     { "QuotaExceeded", "ask for more quota in the portal, or choose another size or region" },
     { "AuthorizationFailed", "grant the login a role that allows the action named, at the scope "
                              "named; a fresh grant "
@@ -349,15 +329,16 @@ static const struct {
 
 static void add_hint(struct err *e, const json_t *fault)
 {
-    const char *policy = json_string_value(json_array_get(json_object_get(fault, "policies"), 0));
+    AUTO(free) char *refusal = arm_refusal_hint(fault);
 
+    if (refusal != NULL) {
+        err_set_hint(e, "%s", refusal);
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(hints); i++) {
         if (!arm_fault_has(fault, hints[i].code))
             continue;
-        if (policy != NULL)
-            err_set_hint(e, "%s (policy: %s)", hints[i].hint, policy);
-        else
-            err_set_hint(e, "%s", hints[i].hint);
+        err_set_hint(e, "%s", hints[i].hint);
         return;
     }
 }
