@@ -206,6 +206,14 @@ static size_t known_below(
     return n;
 }
 
+/* ARM has both destinationPortRange and destinationPortRanges. */
+static bool is_plural(const char *one, const char *many)
+{
+    const size_t len = strlen(one);
+
+    return strncmp(one, many, len) == 0 && text_eq(many + len, "s");
+}
+
 static void check_key(const struct body *b, const char *parent, const char *path, const char *key,
         const json_t *beside)
 {
@@ -218,8 +226,8 @@ static void check_key(const struct body *b, const char *parent, const char *path
         if (text_eq(words[i], key))
             return;
     }
-    if (meant == NULL || json_object_get(beside, meant) != NULL
-            || str_starts(str_of(key), str_of(meant)) || str_starts(str_of(meant), str_of(key)))
+    if (meant == NULL || json_object_get(beside, meant) != NULL || is_plural(key, meant)
+            || is_plural(meant, key))
         return;
     AUTO(free) char *fix = xasprintf("did you mean %s?", meant);
 

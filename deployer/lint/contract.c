@@ -233,7 +233,9 @@ static void check_name(const struct contract_subject *s, const char *name)
             && (prefixes == NULL || !pattern_found(prefixes, name)))
         return;
     AUTO(free) char *text = xasprintf("nothing reads %s: it has no effect", name);
-    AUTO(free) char *fix = meant != NULL ? xasprintf("did you mean %s?", meant) : NULL;
+    AUTO(free)
+    char *fix = meant != NULL ? xasprintf("did you mean %s?", meant)
+                              : xstrdup("take it away, or mend its name");
 
     tell(s, NULL,
             &(struct contract_finding){ .code = "env.unknown",

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/jsonx.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "lint/contract.h"
 #include "lint/rule.h"
@@ -133,10 +134,9 @@ void lint_judge(struct lint_run *run, const json_t *rule, const json_t *vars, co
     struct sink sink = { .run = run, .rule = rule, .otherwise = otherwise };
     AUTO(err) struct err *e = rule_judge(rule, &scope, on_break, &sink);
 
-    if (e == NULL)
-        return;
-    diag_add(run->diags, DIAG_ERROR, "rule", (struct place){ .file = owner }, "",
-            "a rule can't be judged: %s", err_text(e));
+    /* A value of the wrong type: that is found by itself, and says nothing about this rule. */
+    if (e != NULL)
+        log_debug("rule", "%s: a rule can't be judged: %s", owner, err_text(e));
 }
 
 /* ---- kinds and runbooks ---- */

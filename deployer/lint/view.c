@@ -130,8 +130,9 @@ static json_t *make_document(struct maker *m, const struct resource *r)
         document = jsonx_must(json_object());
     if (name != NULL)
         json_object_set_new(document, "name", text_json(str_of(name)));
-    if (id != NULL)
-        json_object_set_new(document, "id", text_json(str_of(id)));
+    /* One that is known later is still another one than all others: its address stands for it. */
+    json_object_set_new(
+            document, "id", id != NULL ? text_json(str_of(id)) : jsonx_textf("(%s)", r->address));
     json_object_set_new(document, "$partial", json_true());
     return document;
 }
@@ -177,10 +178,7 @@ static json_t *resource_view(struct maker *m, const struct resource *r)
             r->kind->name, "title", r->kind->title, "existing", (int)(r->existing != NULL)));
 
     json_object_set_new(one, "rollout", text_or_null(r->rollout));
-    if (id != NULL)
-        json_object_set(one, "id", (json_t *)(uintptr_t)id);
-    else
-        json_object_set_new(one, "id", eval_unknown(r->address));
+    json_object_set(one, "id", (json_t *)(uintptr_t)id);
     add_member(m, one, "name", r->arm_name);
     add_member(m, one, "parent", r->parent);
     add_member(m, one, "on", r->scope_id);
