@@ -155,7 +155,8 @@ MUST_CHECK struct err *context_confirm(struct context *c, const char *question);
     "      --log-format FORMAT  text (default) or json: one object a line on stderr\n"             \
     "      --no-color           no colours (NO_COLOR does the same)\n"                             \
     "      --sandbox-dir DIR    folder of the sandbox for --target sandbox\n"                      \
-    "      --address-map A=B    dials addresses of network A in network B; repeatable\n"           \
+    "      --address-map A=B    dials addresses of network A in network B; repeatable; none: as\n" \
+    "                           they are, even on the sandbox\n"                                   \
     "      --resolver HOST:PORT  the DNS server to ask\n"
 
 void context_release(struct context *c);

@@ -93,8 +93,10 @@ static struct err *fill_dial(struct context *c, struct http_options *h)
         return NULL;
     struct address_map *map = arena_alloc(c->arena, sizeof(*map));
 
-    for (size_t i = 0; i < c->address_maps.count; i++)
-        TRY(address_map_parse(map, str_of(c->address_maps.items[i])));
+    for (size_t i = 0; i < c->address_maps.count; i++) {
+        if (!text_eq(c->address_maps.items[i], "none")) /* not even the sandbox's */
+            TRY(address_map_parse(map, str_of(c->address_maps.items[i])));
+    }
     h->dial.map = map;
     return NULL;
 }

@@ -1,11 +1,14 @@
 #include "commands/verdict.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/alloc.h"
 #include "base/jsonx.h"
 #include "report/junit.h"
 #include "report/markdown.h"
 #include "report/sarif.h"
+#include "report/style.h"
 #include "report/verify_text.h"
 #include "stack/stack.h"
 
@@ -145,7 +148,7 @@ struct err *verdict_write(struct context *c, const json_t *document)
     AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
 
     if (context_wants(c, "text")) {
-        report_verify_text(document, c->has_color, &text);
+        report_verify_text(document, c->has_color, style_width(STDOUT_FILENO), &text);
         TRY(context_write(c, "text", buf_str(&text)));
     }
     TRY(verdict_write_reports(c, document));

@@ -1,6 +1,7 @@
 /*
  * verify - proves that what a stack describes works, by speaking each service's own protocol.
  */
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/jsonx.h"
 #include "commands/command.h"
@@ -9,6 +10,7 @@
 #include "commands/runbook_set.h"
 #include "commands/session.h"
 #include "commands/verdict.h"
+#include "report/progress.h"
 #include "state/state.h"
 #include "verify/verify.h"
 
@@ -60,6 +62,17 @@ static void set_stack(json_t *document, const struct model *m)
     json_object_set_new(document, "target", jsonx_textf("%s", m->target));
 }
 
+/* "9 of 14: redis.login, langfuse.trace" */
+static void show(void *arg, const struct verify_progress *p)
+{
+    AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
+
+    buf_addf(&text, "%zu of %zu", p->done, p->of);
+    for (size_t i = 0; i < p->running_count; i++)
+        buf_addf(&text, "%s%s", i == 0 ? ": " : ", ", p->running[i]->name);
+    progress_detail(arg, buf_text(&text));
+}
+
 static struct err *check_all(
         struct context *c, struct session *s, const struct options *o, json_t **ret)
 {
@@ -77,10 +90,17 @@ static struct err *check_all(
     AUTO(verify_jobs) struct verify_jobs jobs = { 0 };
 
     TRY(verify_prepare(c->model, &source, &options, &jobs));
-    verify_run(&jobs, &options, NULL, NULL);
+    progress_stage(s->progress, "checking");
+    verify_run(&jobs, &options, show, s->progress);
+    progress_stage(s->progress, "asking the control plane");
     const struct control_source control = control_source_of(s, not_running);
 
-    TRY(verify_control(&jobs, &control));
+    struct err *e = cancel_check();
+
+    if (e == NULL)
+        e = verify_control(&jobs, &control);
+    progress_stage(s->progress, NULL);
+    TRY(e);
     *ret = verify_checks_json(&jobs);
     return NULL;
 }

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ struct progress {
     const struct engine *engine;
     const char *stage;
     double scale; /* of usual times */
+    char *detail; /* of the stage */
     int64_t began_ms;
     size_t rows; /* of the block that stands on the screen */
     unsigned frame;
@@ -149,6 +151,13 @@ static void add_stage(struct progress *p, struct buf *out)
     style_add(out, p->has_color, STYLE_CHANGE, frames[p->frame % ARRAY_LEN(frames)]);
     buf_addf(out, " %s  ", p->stage);
     style_add(out, p->has_color, STYLE_DIM, text);
+    if (p->detail != NULL) {
+        const size_t width = style_width(STDERR_FILENO);
+        const size_t used = 6 + text_columns(str_of(p->stage)) + text_columns(str_of(text));
+
+        style_addf(out, p->has_color, STYLE_PLAIN, "  %.*s",
+                (int)(width > used + 1 ? width - used - 1 : 0), p->detail);
+    }
     end_row(p, out, start, style_width(STDERR_FILENO));
 }
 
@@ -248,9 +257,21 @@ void progress_say(struct progress *p, const char *fmt, ...)
     say_line(p, &line);
 }
 
+void progress_detail(struct progress *p, const char *detail)
+{
+    char *copy = detail == NULL ? NULL : xstrdup(detail);
+
+    free(p->detail);
+    p->detail = copy;
+    p->frame++;
+    redraw(p);
+}
+
 void progress_stage(struct progress *p, const char *stage)
 {
     p->stage = stage;
+    free(p->detail);
+    p->detail = NULL;
     p->began_ms = clock_now_ms();
     redraw(p);
 }
@@ -373,5 +394,6 @@ void progress_free(struct progress *p)
     p->stage = NULL;
     redraw(p);
     log_set_hook(NULL, NULL);
+    free(p->detail);
     free(p);
 }

@@ -26,5 +26,7 @@ void progress_set_scale(struct progress *p, double scale);
 void progress_say(struct progress *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* What is done while there are no nodes at work: "reading what exists". NULL: nothing. */
 void progress_stage(struct progress *p, const char *stage);
+/* How far the stage is: "9 of 14: redis.login". NULL: nothing. */
+void progress_detail(struct progress *p, const char *detail);
 
 #endif

@@ -136,6 +136,30 @@ void style_value(struct buf *out, const json_t *value, size_t max)
     }
 }
 
+void style_flow(struct buf *out, struct str text, size_t indent, size_t width)
+{
+    AUTO(buf) struct buf escaped = BUF_INIT(BUF_TEXT_MAX);
+    size_t column = indent;
+
+    text_add_escaped(&escaped, text);
+    struct str rest = buf_str(&escaped);
+
+    while (rest.p != NULL) {
+        const struct str word = str_cut(&rest, ' ');
+        const size_t len = text_columns(word);
+
+        if (column > indent && column + 1 + len > width) {
+            buf_addf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            buf_add_char(out, ' ');
+            column++;
+        }
+        buf_add_str(out, word);
+        column += len;
+    }
+}
+
 size_t style_width(int fd)
 {
     struct winsize size = { 0 };

@@ -27,6 +27,11 @@ void style_pad(struct buf *out, size_t used, size_t column);
 void style_wrap(
         struct buf *out, const char *const *words, size_t count, size_t indent, size_t width);
 /*
+ * Adds a text broken at its spaces into lines of at most `width` columns that begin at `indent`,
+ * where the cursor stands already. A word that is longer stays whole: it may be a command or a URL.
+ */
+void style_flow(struct buf *out, struct str text, size_t indent, size_t width);
+/*
  * A value of a document for people: texts in quotes, (secret) and (known after apply) for what they
  * are, long ones cut to `max` columns.
  */

@@ -28,7 +28,7 @@ static const char *not_reachable(const struct verify_job *job, const struct veri
 {
     const json_t *e = job->evidence;
 
-    if (!job->check->is_private || o->net->map.count > 0)
+    if (!job->check->is_private || o->net->map.count > 0 || o->is_inside)
         return NULL;
     if (fact_is(e, "probe.step", "dns")) {
         if (json_is_true(jsonx_at(e, "dns.any_public")))
@@ -45,8 +45,11 @@ static const char *not_reachable(const struct verify_job *job, const struct veri
 
 static void set(struct verify_job *job, enum verify_status status, const char *reason)
 {
+    char *copy = xstrdup(reason);
+
+    free(job->reason);
     job->status = status;
-    job->reason = xstrdup(reason);
+    job->reason = copy;
 }
 
 static void judge_evidence(struct verify_job *job, const struct verify_options *o)
@@ -87,6 +90,29 @@ void verify_judge(struct verify_job *job, const struct verify_options *o)
         judge_evidence(job, o);
     if (job->status == VERIFY_SKIP && o->is_require_all)
         job->status = VERIFY_FAIL;
+}
+
+/* Whether a private check was answered at its private address: this machine is in the network. */
+static bool is_answered_inside(const struct verify_job *job)
+{
+    return job->check->is_private && fact_is(job->evidence, "tcp.status", "ok")
+           && json_is_true(jsonx_at(job->evidence, "dns.all_private"));
+}
+
+void verify_settle(struct verify_jobs *jobs, const struct verify_options *o)
+{
+    struct verify_options inside = *o;
+
+    for (size_t i = 0; i < jobs->count; i++)
+        inside.is_inside = inside.is_inside || is_answered_inside(&jobs->items[i]);
+    for (size_t i = 0; i < jobs->count && inside.is_inside; i++) {
+        struct verify_job *job = &jobs->items[i];
+
+        if (!json_is_false(jsonx_at(job->evidence, "probe.reachable")))
+            continue;
+        json_object_del(json_object_get(job->evidence, "probe"), "reachable");
+        verify_judge(job, &inside);
+    }
 }
 
 size_t verify_count(const struct verify_jobs *jobs, enum verify_status status)

@@ -11,5 +11,10 @@
  * private address that nothing here leads to), or had no target. fail: everything else.
  */
 void verify_judge(struct verify_job *job, const struct verify_options *o);
+/*
+ * Once all have ended: where one private check was answered at its private address, this machine is
+ * inside, and what "could not be made from here" failed.
+ */
+void verify_settle(struct verify_jobs *jobs, const struct verify_options *o);
 
 #endif

@@ -63,18 +63,28 @@ struct verify_options {
     size_t only_count;
     int64_t timeout_ms;  /* of each check; 0: VERIFY_TIMEOUT_MS */
     bool is_require_all; /* what is skipped fails */
+    bool is_inside;      /* this machine is known to be inside of the network */
     const struct probe_net *net;
 };
 
 /* Makes the jobs of a model's checks. ERR_USAGE when `only` names nothing. */
 MUST_CHECK struct err *verify_prepare(const struct model *m, const struct verify_source *source,
         const struct verify_options *o, struct verify_jobs *ret);
+/* How a run stands. */
+struct verify_progress {
+    size_t of;
+    size_t done;
+    const struct check *running[VERIFY_THREADS_MAX];
+    size_t running_count;
+};
+
 /*
- * Runs them in a pool of threads; `done` (may be NULL) is called in the caller's thread as each
- * ends. Returns when all have ended; each keeps its own deadline.
+ * Runs them in a pool of threads; `tell` (may be NULL) is called in the caller's thread several
+ * times a second and when one has ended. Returns when all have ended; each keeps its own deadline.
+ * After a signal no more are begun: those left are skipped.
  */
 void verify_run(struct verify_jobs *jobs, const struct verify_options *o,
-        void (*done)(void *arg, const struct verify_job *job), void *arg);
+        void (*tell)(void *arg, const struct verify_progress *progress), void *arg);
 void verify_jobs_release(struct verify_jobs *jobs);
 /* How many have a status. */
 size_t verify_count(const struct verify_jobs *jobs, enum verify_status status);
