@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
     &command_outputs,
     &command_env,
     &command_import,
+    &command_bootstrap,
     &command_diff,
     &command_explain,
     &command_probe,

@@ -21,6 +21,7 @@ extern const struct command command_init;
 extern const struct command command_validate;
 extern const struct command command_plan;
 extern const struct command command_apply;
+extern const struct command command_bootstrap;
 extern const struct command command_destroy;
 extern const struct command command_status;
 extern const struct command command_outputs;

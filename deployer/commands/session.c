@@ -35,7 +35,7 @@ static struct err *enter_sandbox(struct context *c)
     return NULL;
 }
 
-static struct err *load_model(struct context *c, const char *file)
+struct err *session_load_model(struct context *c, const char *file)
 {
     if (c->release_model != NULL)
         c->release_model(c);
@@ -76,7 +76,7 @@ static struct err *adopt_recorded(struct context *c, const struct session_option
         c->target = arena_text(c->arena, target);
     if (is_other_suffix)
         c->suffix = arena_text(c->arena, suffix);
-    return is_other_target || is_other_suffix ? load_model(c, session->file) : NULL;
+    return is_other_target || is_other_suffix ? session_load_model(c, session->file) : NULL;
 }
 
 /* ---- loop and login ---- */
@@ -259,7 +259,7 @@ struct err *session_open(struct context *c, const struct session_options *o, str
     struct session *s = ret;
 
     s->context = c;
-    TRY(load_model(c, o->file));
+    TRY(session_load_model(c, o->file));
     TRY(adopt_recorded(c, o));
     if (o->is_checked)
         TRY(preflight_check(c, o->fail_on));

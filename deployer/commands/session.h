@@ -42,6 +42,8 @@ struct session_options {
     const char *fail_on; /* of it: NULL is "error" */
 };
 
+/* The stack's model anew; on a sandbox its subscription is the one that the stack means. */
+MUST_CHECK struct err *session_load_model(struct context *c, const char *file);
 /*
  * Loads the stack, logs in, opens the state and makes the engine. The state's recorded target and
  * suffix count unless others were given. Nothing was read from the cloud yet.
