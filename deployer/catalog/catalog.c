@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/jsonx.h"
 #include "catalog/embedded.h"
 #include "catalog/load.h"
 #include "catalog/reader.h"
@@ -307,6 +308,21 @@ const json_t *catalog_service(const struct catalog *c, const char *name)
     return s == NULL ? NULL : f->document;
 }
 
+/* A contract's variables may stand in a JSON file: there are hundreds, and YAML takes its time. */
+static struct err *load_variables(const struct catalog *c, const char *service, json_t *contract)
+{
+    const char *file = jsonx_text(contract, "variables");
+    AUTO(buf) struct buf text = BUF_INIT(CATALOG_FILE_MAX);
+    json_t *variables = NULL;
+
+    if (file == NULL)
+        return NULL;
+    TRY(load_text(c, service, file, &text));
+    TRY(jsonx_load(buf_str(&text), file, &variables));
+    json_object_set_new(contract, "variables", variables);
+    return NULL;
+}
+
 const json_t *catalog_contract(
         const struct catalog *c, const char *service, struct diag_list *diags)
 {
@@ -327,5 +343,12 @@ const json_t *catalog_contract(
 
     if (root == NULL)
         return NULL;
-    return reader_keep(c->arena, doc_json(root, "", diags));
+    json_t *contract = reader_keep(c->arena, doc_json(root, "", diags));
+
+    e = load_variables(c, service, contract);
+    if (e != NULL) {
+        diag_add(diags, DIAG_ERROR, "catalog", root->place, "variables", "%s", err_text(e));
+        return NULL;
+    }
+    return contract;
 }

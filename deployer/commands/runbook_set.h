@@ -10,5 +10,7 @@
 /* ERR_CONFIG when a file has errors (printed with their places). `ret` lives in the context's
  * arena. */
 MUST_CHECK struct err *runbook_set_load(struct context *c, struct runbooks *ret);
+/* Only those of the embedded ones whose front matter has a `lint`; all of --catalog. */
+MUST_CHECK struct err *runbook_set_load_lints(struct context *c, struct runbooks *ret);
 
 #endif
