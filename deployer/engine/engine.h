@@ -166,8 +166,8 @@ MUST_CHECK struct err *engine_ask(
 void engine_adopt(struct engine *e, struct engine_node *n);
 const struct secret_table *engine_secrets(const struct engine *e);
 /*
- * Usual minutes from now to the end of the longest chain, on a cloud that takes `scale` of the usual
- * times; 0 before engine_apply.
+ * Usual minutes from now to the end of the longest chain, on a cloud that takes `scale` of the
+ * usual times; 0 before engine_apply.
  */
 double engine_remaining_minutes(const struct engine *e, double scale);
 /* How many nodes are in a status. */

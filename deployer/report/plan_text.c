@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "catalog/expr.h"
 #include "report/style.h"
 
 /* Where names begin. */
@@ -106,7 +105,8 @@ static void add_reason(const struct plan_text *t, const struct change *c, struct
 {
     /* That a secret has changed or that a value comes later is what the line says. */
     const bool is_said =
-            c->is_secret || (c->new_value != NULL && expr_has_unknown(c->new_value, NULL));
+            c->is_secret
+            || (c->new_value != NULL && json_object_get(c->new_value, "$unknown") != NULL);
     const char *reason = is_said && !c->forces_replacement ? NULL : c->reason;
 
     if (!c->forces_replacement && reason == NULL)
