@@ -221,11 +221,22 @@ static struct secret *find_secret(void *arg, const char *name)
     return stack_secret(s->context->stack, name);
 }
 
+static void do_nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* The engine waits for a moment, not always for an answer: the timer is what the loop waits for
+ * then. */
 static struct err *turn(void *arg, bool (*until)(void *), void *until_arg, int64_t deadline_ms)
 {
     const struct session *s = arg;
+    const unsigned timer =
+            http_loop_after(s->loop, (int64_t)clock_left_ms(deadline_ms) + 1, do_nothing, NULL);
+    struct err *e = http_loop_run(s->loop, until, until_arg, deadline_ms);
 
-    return http_loop_run(s->loop, until, until_arg, deadline_ms);
+    http_loop_drop_timer(s->loop, timer);
+    return e;
 }
 
 static void on_event(
