@@ -114,11 +114,11 @@ static void judges_bodies(void **state)
                 "InvalidParameterValue" },
         { "{" SKU "\"properties\":{\"size\":1,\"cidr\":\"1.2.3.4/24\"}}", NULL,
                 "{" SKU "\"properties\":{\"size\":1,\"cidr\":\"1.2.3.4/"
-                        "24\",\"flag\":false,\"word\":\"On\"}}",
+                "24\",\"flag\":false,\"word\":\"On\"}}",
                 NULL },
         { "{" SKU "\"properties\":{\"size\":1,\"cidr\":\"fd00::/48\"}}", NULL,
                 "{" SKU "\"properties\":{\"size\":1,\"cidr\":\"fd00::/"
-                        "48\",\"flag\":false,\"word\":\"On\"}}",
+                "48\",\"flag\":false,\"word\":\"On\"}}",
                 NULL },
         { "{" SKU "\"properties\":{\"size\":1,\"ref\":\"x\"}}", NULL, NULL,
                 "LinkedInvalidPropertyId" },
