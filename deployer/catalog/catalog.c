@@ -93,7 +93,9 @@ static struct err *visit(void *arg, const char *name)
 static void add_folder(struct catalog *c, const char *dir, struct diag_list *diags)
 {
     static const char *const tops[] = { "templates", "services" };
-    bool has_any = false;
+    /* Runbooks are others' to read; a folder of them alone is one, too. */
+    const char *runbooks = arena_printf(c->arena, "%s/runbooks", dir);
+    bool has_any = file_is_dir(runbooks);
 
     for (size_t i = 0; i < ARRAY_LEN(tops); i++) {
         struct walk w = { .c = c, .path = tops[i] };
@@ -111,7 +113,7 @@ static void add_folder(struct catalog *c, const char *dir, struct diag_list *dia
     }
     if (!has_any)
         diag_add(diags, DIAG_ERROR, "catalog.folder", (struct place){ .file = dir }, "",
-                file_is_dir(dir) ? "has neither templates/ nor services/" : "is no folder");
+                file_is_dir(dir) ? "has none of templates/, services/, runbooks/" : "is no folder");
 }
 
 static struct doc_node *read_yaml(

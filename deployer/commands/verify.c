@@ -19,6 +19,7 @@ struct options {
     const char *fail_on;
     const char *auth;
     bool is_require_all;
+    int64_t timeout_ms; /* of each check */
 };
 
 static struct err *resolve(void *arg, const json_t *doc, json_t **ret)
@@ -81,7 +82,7 @@ static struct err *check_all(
         .ca_file = s->ca_file };
     const struct verify_options options = { .only = o->only.items,
         .only_count = o->only.count,
-        .timeout_ms = c->timeout_ms,
+        .timeout_ms = o->timeout_ms,
         .is_require_all = o->is_require_all,
         .net = &net };
     const struct verify_source source = {
@@ -125,6 +126,8 @@ static struct err *run(int argc, char **argv)
                     .args_min = 1,
                     .args_max = 1,
                     .formats = VERDICT_FORMATS }));
+    o.timeout_ms = c.timeout_ms;
+    c.timeout_ms = 0; /* here not of the whole run */
     TRY(runbook_set_load(&c, &set));
     TRY(session_open(&c, &(struct session_options){ .file = c.args[0], .auth = o.auth }, &s));
     if (!is_deployed(&s)) {
@@ -157,6 +160,7 @@ const struct command command_verify = {
              "      --only NAME          a service (redis) or a check (redis.login); repeatable\n"
              "      --require-all        what is skipped fails\n"
              "      --fail-on SEVERITY   of findings: error (default), warn or note\n"
-             "      --auth NAME          forces a login\n" CONTEXT_USAGE,
+             "      --auth NAME          forces a login\n"
+             "With --timeout each check ends after that time (10s).\n" CONTEXT_USAGE,
     .run = run,
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/jsonx.h"
 #include "runbook/condition.h"
 
@@ -52,6 +53,31 @@ static void set(struct verify_job *job, enum verify_status status, const char *r
     job->reason = copy;
 }
 
+/* A port that nobody serves, and the time in which something in between would have answered. */
+#define CANARY_PORT 9
+#define CANARY_MS 500
+
+/*
+ * Some networks lead every connection to a proxy of theirs. Whoever answers at the private address
+ * on a port where nothing is, is not the service; what it says is nobody's fault.
+ */
+static bool is_intercepted(const struct verify_job *job, const struct verify_options *o)
+{
+    const char *address = json_string_value(jsonx_at(job->evidence, "tcp.address"));
+
+    if (!job->check->is_private || o->net->map.count > 0 || address == NULL
+            || !fact_is(job->evidence, "tcp.status", "ok")
+            || !json_is_true(jsonx_at(job->evidence, "dns.all_private")))
+        return false;
+    json_auto_t *target = jsonx_must(json_pack("{s:s, s:i}", "host", address, "port", CANARY_PORT));
+    const struct probe_job canary = {
+        .probe = "tcp", .target = target, .net = o->net, .deadline_ms = clock_now_ms() + CANARY_MS
+    };
+    json_auto_t *evidence = probe_run(&canary);
+
+    return fact_is(evidence, "tcp.status", "ok");
+}
+
 static void judge_evidence(struct verify_job *job, const struct verify_options *o)
 {
     const json_t *e = job->evidence;
@@ -66,6 +92,8 @@ static void judge_evidence(struct verify_job *job, const struct verify_options *
     }
     const char *outside = is_ok ? NULL : not_reachable(job, o);
 
+    if (!is_ok && outside == NULL && is_intercepted(job, o))
+        outside = "not reachable from here: something in between answers for every address";
     if (outside != NULL) {
         probe_fact(job->evidence, "probe.reachable", json_false());
         set(job, VERIFY_SKIP, outside);
@@ -92,10 +120,11 @@ void verify_judge(struct verify_job *job, const struct verify_options *o)
         job->status = VERIFY_FAIL;
 }
 
-/* Whether a private check was answered at its private address: this machine is in the network. */
+/* Whether a private check passed at its private address: this machine is in the network. */
 static bool is_answered_inside(const struct verify_job *job)
 {
-    return job->check->is_private && fact_is(job->evidence, "tcp.status", "ok")
+    return job->check->is_private && job->status == VERIFY_PASS
+           && fact_is(job->evidence, "tcp.status", "ok")
            && json_is_true(jsonx_at(job->evidence, "dns.all_private"));
 }
 

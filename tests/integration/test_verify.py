@@ -1,0 +1,203 @@
+"""verify on a stack with real services: silent when all is well, and the name of what is not."""
+import json
+import os
+import unittest
+
+import stack_bed
+from fakes.cutter import Cutter
+from fakes.dns import Dns
+from stack_bed import by_name, ids
+
+ENDS_IN = ".azure.com"
+
+
+@unittest.skipIf(stack_bed.missing(), stack_bed.missing() or "")
+class Verify(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.bed = stack_bed.shared()
+
+    def test_healthy_is_silent(self):
+        status, document = self.bed.verify()
+        self.assertEqual(status, 0, json.dumps(document["summary"]))
+        self.assertEqual(document["findings"], [])
+        checks = by_name(document)
+        self.assertEqual({c["status"] for c in checks.values()}, {"pass"}, {n: c["status"] for n, c in checks.items()})
+        for name in ("postgres.login", "redis.login", "clickhouse.native", "langfuse.web"):
+            self.assertIn(name, checks)
+
+    # ---- the four incidents of the stack's history ----
+
+    def test_login_refused_by_clickhouse(self):
+        status, document = self.bed.verify(env={"CLICKHOUSE_PASSWORD": "another-one"})
+        self.assertEqual((status, ids(document)), (1, ["CH-001"]))
+        self.assertEqual(document["findings"][0]["checks"], ["clickhouse.native", "clickhouse.http"])
+        self.assertNotIn("another-one", json.dumps(document))
+
+    def test_certificate_not_for_the_private_address(self):
+        _, document = self.bed.verify("--only", "redis.login")
+        address = by_name(document)["redis.login"]["evidence"]["tcp"]["address"]
+        status, document = self.bed.probe("rediss://%s:10000" % address)
+        self.assertEqual((status, ids(document)[0]), (1, "TLS-001"))
+        self.assertIn(address, document["findings"][0]["cause"])
+
+    def test_closed_after_a_good_handshake(self):
+        host = self.bed.outputs()["redis.host"]
+        _, document = self.bed.verify("--only", "redis.login")
+        tcp = by_name(document)["redis.login"]["evidence"]["tcp"]
+        with Cutter((tcp["mapped_address"], tcp.get("mapped_port", tcp["port"]))) as cutter:
+            rule = "%s/32=127.0.0.1/32,:10000=:%d" % (tcp["address"], cutter.port)
+            status, document = self.bed.verify("--only", "redis.login", "--address-map", rule)
+            self.assertGreater(cutter.cut, 0)
+        self.assertEqual((status, ids(document)), (1, ["RED-002"]), json.dumps(document["findings"]))
+        self.assertIn(host, document["findings"][0]["cause"])
+        self.assertEqual(by_name(document)["redis.login"]["evidence"]["tls"]["handshake"], "ok")
+
+    def test_database_url_against_its_parts(self):
+        path = os.path.join(self.bed.folder, "app.env")
+        with open(path, "w") as f:
+            f.write("DATABASE_URL=postgresql://langfuse:secret-of-app@one.example:5432/langfuse\n"
+                    "DB_HOST=two.example\nDB_USER=langfuse\nDB_PASSWORD=secret-of-app\nDB_NAME=langfuse\n")
+        done = self.bed.run("env", "--check", path, "-o", "json")
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertTrue({"DATABASE_URL", "DB_HOST"} & {f.get("variable") for f in json.loads(done.stdout)["findings"]})
+        self.assertNotIn("secret-of-app", done.stdout + done.stderr)
+
+    # ---- outside of the network ----
+
+    def outside(self, *args):
+        with Dns("nobody.example") as dns:
+            return self.bed.verify("--resolver", dns.server, "--address-map", "none", *args)
+
+    def test_outside_nothing_private_fails(self):
+        status, document = self.outside()
+        self.assertEqual((status, document["findings"]), (0, []))
+        for name, check in by_name(document).items():
+            self.assertEqual(check["status"], "skip", name)
+            self.assertTrue(check["reason"].startswith("not reachable from here"), check["reason"])
+        arm = by_name(document)["redis.login"]["evidence"]["arm"]
+        self.assertEqual((arm["zone_exists"], arm["zone_linked"], arm["zone_has_record"]), (True, True, True))
+        self.assertEqual((arm["private_endpoint_state"], arm["access_keys_enabled"]), ("Approved", True))
+        self.assertEqual(by_name(document)["redis.login"]["evidence"]["net"]["allowed"], True)
+        arm = by_name(document)["langfuse.web"]["evidence"]["arm"]
+        self.assertEqual((arm["latest_is_ready"], arm["revision"]["running_state"]), (True, "Running"))
+
+    def test_outside_says_what_is_needed(self):
+        with Dns("nobody.example") as dns:
+            done = self.bed.run("verify", "stack.yaml", *self.bed.on(), "--resolver", dns.server, "--address-map", "none")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("inside of the network vnet-langfuse", " ".join(done.stdout.split()))
+
+    def test_require_all_makes_a_skip_a_failure(self):
+        status, document = self.outside("--require-all", "--only", "redis")
+        self.assertEqual((status, document["findings"]), (1, []))
+        self.assertEqual({c["status"] for c in document["checks"]}, {"fail"})
+
+    # ---- what the control plane knows ----
+
+    def arm(self, method, path, version, body=None):
+        import ssl
+        import urllib.parse
+        import urllib.request
+        info, tls = self.bed.info, ssl.create_default_context(cafile=self.bed.info["ca"])
+        with open(info["client_secret"]) as f:
+            form = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": info["client_id"],
+                                           "client_secret": f.read().strip(), "scope": "https://management.azure.com/.default"})
+        url = "%s/%s/oauth2/v2.0/token" % (info["endpoint"], info["tenant"])
+        with urllib.request.urlopen(urllib.request.Request(url, form.encode()), context=tls) as answer:
+            token = json.load(answer)["access_token"]
+        url = "%s/subscriptions/%s/resourceGroups/rg-langfuse-dev/providers/%s?api-version=%s" % (
+            info["endpoint"], info["subscription"], path, version)
+        request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), method=method)
+        request.add_header("Authorization", "Bearer " + token)
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, context=tls) as answer:
+            text = answer.read()
+            return json.loads(text) if text else None
+
+    def test_a_denying_rule_is_named_from_outside(self):
+        path = "Microsoft.Network/networkSecurityGroups/nsg-langfuse-pe"
+        group = self.arm("GET", path, "2025-09-01")
+        rules = group["properties"]["securityRules"]
+        changed = [{**r, "properties": {**r["properties"]}} for r in rules]
+        ports = changed[0]["properties"]["destinationPortRanges"]
+        changed[0]["properties"]["destinationPortRanges"] = [p for p in ports if p != "10000"]
+        body = {"location": group["location"], "tags": group["tags"]}
+        self.arm("PUT", path, "2025-09-01", {**body, "properties": {"securityRules": changed}})
+        try:
+            status, document = self.outside("--only", "redis", "--only", "postgres")
+        finally:
+            self.arm("PUT", path, "2025-09-01", {**body, "properties": {"securityRules": rules}})
+        self.assertEqual((status, ids(document)), (1, ["NET-001"]), json.dumps(document["findings"]))
+        finding = document["findings"][0]
+        self.assertIn("DenyOthers", finding["cause"])
+        self.assertEqual(finding["service"], "redis")
+        self.assertEqual(by_name(document)["redis.login"]["evidence"]["net"]["denied_by"], "DenyOthers")
+
+    def test_a_missing_link_is_named_from_outside(self):
+        path = "Microsoft.Network/privateDnsZones/privatelink.redis.azure.net/virtualNetworkLinks/vnet-langfuse"
+        link = self.arm("GET", path, "2024-06-01")
+        self.arm("DELETE", path, "2024-06-01")
+        try:
+            status, document = self.outside("--only", "redis")
+        finally:
+            self.arm("PUT", path, "2024-06-01", {"location": "global", "properties": {
+                k: link["properties"][k] for k in ("registrationEnabled", "virtualNetwork")}, "tags": link.get("tags", {})})
+        self.assertEqual((status, ids(document)), (1, ["DNS-003"]), json.dumps(document["findings"]))
+        self.assertIs(by_name(document)["redis.dns"]["evidence"]["arm"]["zone_linked"], False)
+
+    # ---- options ----
+
+    def test_only(self):
+        rows = [(["redis.login"], ["redis.login"]), (["postgres"], ["postgres.dns", "postgres.login"]),
+                (["redis.dns", "blob.dns"], ["redis.dns", "blob.dns"])]
+        for only, wanted in rows:
+            _, document = self.bed.verify(*[a for name in only for a in ("--only", name)])
+            self.assertEqual([c["name"] for c in document["checks"]], wanted)
+        done = self.bed.run("verify", "stack.yaml", *self.bed.on(), "--only", "reddis")
+        self.assertEqual(done.returncode, 64, done.stderr)
+        self.assertIn("redis", done.stderr)
+
+    def test_fail_on(self):
+        rows = [("error", {"error": 1, "warn": 1, "note": 1}), ("warning", {"error": 0, "warn": 1, "note": 1}),
+                ("note", {"error": 0, "warn": 0, "note": 1})]
+        for severity, wanted in rows:
+            catalog = self.catalog_with("XX-001", severity, "{fact: redis.ping, is: true}")
+            for limit, status in wanted.items():
+                with self.subTest(severity=severity, limit=limit):
+                    got, document = self.bed.verify("--only", "redis.login", "--catalog", catalog, "--fail-on", limit)
+                    self.assertEqual(ids(document), ["XX-001"])
+                    self.assertEqual(got, status)
+        done = self.bed.run("verify", "stack.yaml", *self.bed.on(), "--only", "redis.dns", "--fail-on", "fatal")
+        self.assertEqual(done.returncode, 64, done.stderr)
+
+    def catalog_with(self, name, severity, condition):
+        """A folder with one runbook of our own."""
+        folder = os.path.join(self.bed.folder, "catalog-" + severity)
+        os.makedirs(os.path.join(folder, "runbooks"), exist_ok=True)
+        with open(os.path.join(folder, "runbooks", name + "-ours.md"), "w") as f:
+            f.write("---\nformat: 1\nid: %s\ntitle: ours\narea: redis\ncertainty: certain\nseverity: %s\nwhen:\n  - %s\ncause: c\nfix: none\n---\n%s" % (
+                name, severity, condition, "".join("## %s\nx\n\n" % s for s in ("Symptom", "Cause", "Fix", "Prevent", "Evidence"))))
+        return folder
+
+    def test_timeout_bounds_each_check(self):
+        import socket
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            _, document = self.bed.verify("--only", "redis.login")
+            address = by_name(document)["redis.login"]["evidence"]["tcp"]["address"]
+            rule = "%s/32=127.0.0.1/32,:10000=:%d" % (address, silent.getsockname()[1])
+            status, document = self.bed.verify("--only", "redis.login", "--timeout", "1s", "--address-map", rule)
+        check = by_name(document)["redis.login"]
+        self.assertEqual((status, check["status"]), (1, "fail"))
+        self.assertLess(check["duration_ms"], 3000)
+
+    def test_checks_run_side_by_side(self):
+        """By evidence: the whole is nearer to the slowest check than to the sum of all."""
+        _, document = self.bed.verify()
+        durations = [c["duration_ms"] for c in document["checks"]]
+        self.assertGreaterEqual(sum(durations), max(durations))
+        self.assertLess(document["duration_ms"], sum(durations))
+
+
+if __name__ == "__main__":
+    unittest.main()
