@@ -23,7 +23,9 @@ class Destroy(SandboxTest):
     def test_apply_again(self):
         self.apply()
         self.run_cli("destroy", "--yes")
-        self.apply()
+        refused = self.apply(status=73)
+        self.assertIn("soft-deleted", refused.err)
+        self.apply("--recover", "log-langfuse")
         self.assert_no_change()
 
 
