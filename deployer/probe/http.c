@@ -169,7 +169,8 @@ bool http_probe_request(const struct probe_job *job, json_t *evidence,
     const CURLcode rc = curl_easy_perform(curl);
 
     if (rc != CURLE_OK)
-        probe_failed(job, evidence, "curl", str_of(curl_easy_strerror(rc)));
+        probe_failed(job, evidence, rc == CURLE_OPERATION_TIMEDOUT ? "timeout" : "curl",
+                str_of(curl_easy_strerror(rc)));
     else
         record_answer(job, evidence, curl, &a);
     if (ret_status != NULL)

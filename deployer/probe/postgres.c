@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/jsonx.h"
+#include "probe/hello.h"
 #include "probe/net.h"
 #include "probe/postgres_parts.h"
 #include "probe/tls_session.h"
@@ -24,7 +25,8 @@
  * Asks for TLS as every client does (an SSLRequest, 8 bytes) and records the one-byte answer.
  * False: this is not PostgreSQL, or it is silent.
  */
-static bool ask_for_tls(const struct probe_job *job, json_t *evidence, int fd)
+static bool ask_for_tls(
+        const struct probe_job *job, json_t *evidence, int fd, const struct net_address *address)
 {
     const int64_t until_ms = clock_now_ms() + SSL_ANSWER_MS;
     const int64_t deadline_ms = until_ms < job->deadline_ms ? until_ms : job->deadline_ms;
@@ -41,7 +43,7 @@ static bool ask_for_tls(const struct probe_job *job, json_t *evidence, int fd)
         probe_fact(evidence, "postgres.ssl_answer", jsonx_must(json_string("none")));
         probe_fact(evidence, "postgres.login", jsonx_must(json_string("not_postgres")));
         if (is_silent)
-            probe_fact(evidence, "tcp.silent", json_true());
+            hello_try_all(job, evidence, address);
         probe_failed(job, evidence, is_silent ? "timeout" : "closed",
                 is_silent ? STR("no answer to an SSLRequest") : STR("closed on an SSLRequest"));
         return false;
@@ -58,9 +60,33 @@ static bool ask_for_tls(const struct probe_job *job, json_t *evidence, int fd)
     return false;
 }
 
-static const char *ssl_mode_word(enum tls_mode mode)
+/* The target's `tls` as libpq's sslmode. */
+static const char *ssl_mode_word(const json_t *target)
 {
-    return mode == TLS_MODE_OFF ? "disable" : mode == TLS_MODE_REQUIRE ? "require" : "verify-full";
+    if (text_eq(jsonx_text(target, "tls"), "prefer"))
+        return "prefer";
+    switch (tls_mode_of(target, TLS_MODE_REQUIRE)) {
+    case TLS_MODE_OFF:
+        return "disable";
+    case TLS_MODE_VERIFY:
+        return "verify-full";
+    case TLS_MODE_REQUIRE:
+    default:
+        return "require";
+    }
+}
+
+/*
+ * The handshake once more with our own eyes: libpq says little about a certificate that it
+ * rejects. `fd` has had the answer S. Where the target verifies nothing, nothing fails here.
+ */
+static void look_at_certificate(const struct probe_job *job, json_t *evidence, int fd)
+{
+    const struct tls_options o = tls_options_of(job->target, TLS_MODE_REQUIRE);
+    AUTO(tls) struct tls_session *s = NULL;
+
+    if (o.mode != TLS_MODE_OFF)
+        tls_session_open(job, evidence, fd, &o, &s);
 }
 
 static const char *root_file(const struct probe_job *job)
@@ -91,7 +117,7 @@ static PGconn *start(const struct probe_job *job, const struct net_address *addr
         "sslmode", "sslrootcert", "application_name", "gssencmode", "sslsni", NULL };
     const char *const values[] = { name != NULL ? name : jsonx_text(t, "host"), ip, port,
         user == NULL ? "postgres" : user, password == NULL ? "" : secret_reveal(password).p,
-        database == NULL ? "postgres" : database, ssl_mode_word(tls_mode_of(t, TLS_MODE_REQUIRE)),
+        database == NULL ? "postgres" : database, ssl_mode_word(t),
         tls_mode_of(t, TLS_MODE_REQUIRE) == TLS_MODE_VERIFY ? root_file(job) : "",
         "deployer verify", "disable", "1", NULL };
     PGconn *c = PQconnectStartParams(keys, values, 0);
@@ -234,10 +260,14 @@ static void run(const struct probe_job *job, json_t *evidence)
         probe_fact(evidence, "postgres.login", jsonx_must(json_string("unreachable")));
         return;
     }
-    size_t used = json_array_size(jsonx_at(evidence, "tcp.attempts"));
+    const size_t used = json_array_size(jsonx_at(evidence, "tcp.attempts"));
+    const struct net_address *address = &addresses.items[used > 0 ? used - 1 : 0];
 
-    if (ask_for_tls(job, evidence, fd))
-        login(job, evidence, &addresses.items[used > 0 ? used - 1 : 0]);
+    if (!ask_for_tls(job, evidence, fd, address))
+        return;
+    if (text_eq(json_string_value(jsonx_at(evidence, "postgres.ssl_answer")), "S"))
+        look_at_certificate(job, evidence, fd);
+    login(job, evidence, address);
 }
 
 const struct probe probe_postgres = {

@@ -10,10 +10,12 @@
 #include "base/clock.h"
 #include "base/jsonx.h"
 #include "base/num.h"
+#include "base/text.h"
 #include "probe/net.h"
 #include "probe/postgres_parts.h"
 
 #define ROWS_MAX 50
+#define LOOK_AGAIN_MS 700
 /* No question of ours may wait for somebody's lock. */
 #define OUR_TIMEOUT "SET statement_timeout = '3s'"
 
@@ -48,6 +50,11 @@ static PGresult *query(struct session *s, const char *sql, const char *const *pa
         if (r == NULL)
             return last;
         s->is_over = s->is_over || PQstatus(s->c) != CONNECTION_OK;
+        /* Behind an error that says why comes another one that the connection is gone. */
+        if (last != NULL && PQresultStatus(last) == PGRES_FATAL_ERROR) {
+            PQclear(r);
+            continue;
+        }
         PQclear(last);
         last = r;
     }
@@ -137,7 +144,29 @@ static void record_pooler(struct session *s)
         probe_fact(s->evidence, "postgres.pool_mode", jsonx_must(json_string("transaction")));
 }
 
-/* The rows of an answer as objects of texts, under the names of its columns. Owned. */
+/* A column of whole numbers as such, so that conditions can compare it; others as text. */
+static json_t *cell_json(const PGresult *r, int row, int column)
+{
+    static const Oid int8 = 20, int2 = 21, int4 = 23; /* pg_type.dat */
+    const Oid type = PQftype(r, column);
+    const struct str text = str_of(PQgetvalue(r, row, column));
+    int64_t n = 0;
+
+    if ((type == int2 || type == int4 || type == int8)) {
+        struct err *e = num_parse_i64(text, INT64_MIN, INT64_MAX, &n);
+        const bool is_number = e == NULL;
+
+        err_ignore(e, "then it stays a text");
+        if (is_number)
+            return json_integer(n);
+    }
+    AUTO(buf) struct buf shown = BUF_INIT(BUF_TEXT_MAX);
+
+    text_add_escaped(&shown, text);
+    return text_json(buf_str(&shown));
+}
+
+/* The rows of an answer as objects under the names of its columns. Owned. */
 static json_t *rows_json(const PGresult *r)
 {
     json_t *list = jsonx_must(json_array());
@@ -147,7 +176,7 @@ static json_t *rows_json(const PGresult *r)
 
         for (int k = 0; k < PQnfields(r); k++) {
             if (PQgetisnull(r, i, k) == 0)
-                probe_fact_text(NULL, row, PQfname(r, k), str_of(PQgetvalue(r, i, k)));
+                json_object_set_new(row, PQfname(r, k), cell_json(r, i, k));
         }
         json_array_append_new(list, row);
     }
@@ -163,6 +192,92 @@ static void record_list(struct session *s, const char *sql, const char *path)
     PQclear(r);
 }
 
+/* One member of each row, each value once, in lists of their own: a sentence can name them. */
+static void add_members(json_t *list, const json_t *rows, const char *member)
+{
+    size_t i = 0;
+    json_t *row = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)rows, i, row) {
+        json_t *value = json_object_get(row, member);
+        bool is_listed = value == NULL || json_is_null(value);
+
+        for (size_t k = 0; k < json_array_size(list) && !is_listed; k++)
+            is_listed = json_equal(json_array_get(list, k), value) == 1;
+        if (!is_listed)
+            json_array_append(list, value);
+    }
+}
+
+static void record_blockers(struct session *s)
+{
+    const json_t *locks = jsonx_at(s->evidence, "postgres.exclusive_locks");
+    const json_t *waiting = jsonx_at(s->evidence, "postgres.waiting");
+    json_t *relations = jsonx_must(json_array());
+    json_t *pids = jsonx_must(json_array());
+
+    add_members(relations, locks, "relation");
+    add_members(relations, waiting, "relation");
+    add_members(pids, locks, "pid");
+    add_members(pids, waiting, "blocked_by");
+    if (json_array_size(relations) > 0)
+        probe_fact(s->evidence, "postgres.blocked_relations", json_incref(relations));
+    if (json_array_size(pids) > 0)
+        probe_fact(s->evidence, "postgres.blocking_pids", json_incref(pids));
+    json_decref(relations);
+    json_decref(pids);
+}
+
+/* Locks that shut out even readers. Of other roles' sessions only the pid is ours to see. */
+static json_t *exclusive_locks(struct session *s)
+{
+    PGresult *r = query(s,
+            "SELECT l.pid, n.nspname || '.' || c.relname AS relation, a.state, "
+            "floor(extract(epoch from clock_timestamp() - a.xact_start))::int AS seconds "
+            "FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = "
+            "c.relnamespace LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.granted AND "
+            "l.mode = 'AccessExclusiveLock' AND n.nspname NOT IN ('pg_catalog', 'pg_toast') AND "
+            "l.pid <> pg_backend_pid()",
+            NULL, 0);
+    json_t *rows = rows_json(r);
+
+    PQclear(r);
+    return rows;
+}
+
+static bool is_held(const json_t *locks, const json_t *lock)
+{
+    size_t i = 0;
+    json_t *other = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)locks, i, other) {
+        if (json_equal(json_object_get(other, "pid"), json_object_get(lock, "pid")) == 1
+                && text_eq(jsonx_text(other, "relation"), jsonx_text(lock, "relation")))
+            return true;
+    }
+    return false;
+}
+
+/* A lock of a moment is everyday life: what counts is still there at a second look. */
+static void record_held_locks(struct session *s)
+{
+    json_auto_t *before = exclusive_locks(s);
+    size_t i = 0;
+    json_t *lock = NULL;
+
+    if (json_array_size(before) == 0 || clock_left_ms(s->job->deadline_ms) < 2 * LOOK_AGAIN_MS)
+        return;
+    poll(NULL, 0, LOOK_AGAIN_MS);
+    json_auto_t *after = exclusive_locks(s);
+    json_t *held = jsonx_must(json_array());
+
+    json_array_foreach (after, i, lock) {
+        if (is_held(before, lock))
+            json_array_append(held, lock);
+    }
+    probe_fact(s->evidence, "postgres.exclusive_locks", held);
+}
+
 static void record_waits(struct session *s)
 {
     record_list(s,
@@ -174,15 +289,8 @@ static void record_waits(struct session *s)
             "floor(extract(epoch from clock_timestamp() - a.query_start))::int AS seconds, a.state "
             "FROM pg_stat_activity a WHERE cardinality(pg_blocking_pids(a.pid)) > 0",
             "postgres.waiting");
-    /* Locks that shut out even readers, held longer than any statement of ours. */
-    record_list(s,
-            "SELECT l.pid, n.nspname || '.' || c.relname AS relation, a.state, "
-            "floor(extract(epoch from clock_timestamp() - a.xact_start))::int AS seconds "
-            "FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = "
-            "c.relnamespace LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.granted AND "
-            "l.mode = 'AccessExclusiveLock' AND n.nspname NOT IN ('pg_catalog', 'pg_toast') AND "
-            "l.pid <> pg_backend_pid()",
-            "postgres.exclusive_locks");
+    record_held_locks(s);
+    record_blockers(s);
     probe_fact(s->evidence, "postgres.lock_waits",
             json_integer((json_int_t)json_array_size(jsonx_at(s->evidence, "postgres.waiting"))));
     PGresult *r = query(s,

@@ -10,10 +10,13 @@
 #include "base/digest.h"
 #include "base/jsonx.h"
 #include "base/num.h"
+#include "probe/hello.h"
 #include "probe/redis_parts.h"
 
 /* The refusal at the connection limit is sent before we speak, and lost once we write. */
 #define GREETING_MS 30
+/* Redis answers in milliseconds; what takes seconds leaves time to find out what it is. */
+#define ANSWER_MS 4000
 
 static void set_text(json_t *evidence, const char *path, const char *text)
 {
@@ -23,8 +26,9 @@ static void set_text(json_t *evidence, const char *path, const char *text)
 bool redis_call(struct redis_dialog *d, const char *step, const struct str *args, size_t count,
         json_t **ret)
 {
-    const enum resp_outcome outcome =
-            resp_call(&d->conn, d->reader, args, count, d->job->deadline_ms, ret);
+    const int64_t own_ms = clock_now_ms() + ANSWER_MS;
+    const enum resp_outcome outcome = resp_call(&d->conn, d->reader, args, count,
+            own_ms < d->job->deadline_ms ? own_ms : d->job->deadline_ms, ret);
 
     if (outcome == RESP_ANSWERED)
         return true;
@@ -337,6 +341,9 @@ static void run(const struct probe_job *job, json_t *evidence)
         judge_script(&d);
     if ((!is_open && !is_alive && d.conn.fd >= 0) || d.is_broken)
         redis_explain_close(&d);
+    if (d.is_broken && d.conn.tls == NULL
+            && text_eq(json_string_value(jsonx_at(evidence, "probe.error_code")), "timeout"))
+        hello_try_all(job, evidence, &d.conn.addresses.items[0]);
 }
 
 const struct probe probe_redis = {

@@ -205,7 +205,8 @@ static void answer_localhost(struct resolve_answer *a, struct resolve_answer *aa
 void resolve_both(const char *resolver, const char *name, int64_t deadline_ms,
         struct resolve_answer *ret_a, struct resolve_answer *ret_aaaa)
 {
-    struct ares_options options = { .timeout = 2000, .tries = 3, .flags = ARES_FLAG_NOSEARCH };
+    /* NOCHECKRESP: a REFUSED or SERVFAIL is an answer to tell of, not a server to pass over. */
+    struct ares_options options = { .timeout = 2000, .tries = 3, .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOCHECKRESP };
     struct query a = { .answer = ret_a, .name = name };
     struct query aaaa = { .answer = ret_aaaa, .name = name };
     ares_channel channel = NULL;

@@ -12,8 +12,12 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/jsonx.h"
+#include "probe/hello.h"
 #include "probe/net.h"
 #include "probe/tls_certificate.h"
+
+/* As for any first answer: silence must leave time to find out what is there. */
+#define HANDSHAKE_MS 4000
 
 struct tls_session {
     SSL_CTX *ctx;
@@ -188,6 +192,17 @@ static const char *peer_protocol(struct str first)
     return peers[4];
 }
 
+/* Silence on a ClientHello: something else may well answer to its own protocol. */
+static void look_for_another_protocol(const struct probe_job *job, json_t *evidence, int fd)
+{
+    struct net_address peer = { .len = sizeof(peer.dialled) };
+
+    if (getpeername(fd, (struct sockaddr *)&peer.dialled, &peer.len) != 0)
+        return;
+    peer.told = peer.dialled;
+    hello_try_all(job, evidence, &peer);
+}
+
 static void record_failure(const struct probe_job *job, json_t *evidence, struct tls_session *s,
         enum io_outcome outcome)
 {
@@ -240,11 +255,15 @@ bool tls_session_open(const struct probe_job *job, json_t *evidence, int fd,
     probe_step(evidence, "tls");
     if (o->sni != NULL)
         probe_fact(evidence, "tls.server_name_sent", jsonx_must(json_string(o->sni)));
-    const enum io_outcome outcome = handshake(s, job->deadline_ms);
+    const int64_t own_ms = clock_now_ms() + HANDSHAKE_MS;
+    const enum io_outcome outcome =
+            handshake(s, own_ms < job->deadline_ms ? own_ms : job->deadline_ms);
 
     probe_fact(evidence, "tls.client_cert_requested", json_boolean(s->is_cert_requested));
     if (outcome != IO_DONE) {
         record_failure(job, evidence, s, outcome);
+        if (outcome == IO_TIMEOUT && !s->is_answered)
+            look_for_another_protocol(job, evidence, fd);
         return false;
     }
     const bool is_good = record_success(job, evidence, s, o);

@@ -157,6 +157,10 @@ static enum truth eval_one(const json_t *c, const json_t *evidence, int depth)
 
         return t == TRUTH_UNKNOWN ? t : t == TRUTH_TRUE ? TRUTH_FALSE : TRUTH_TRUE;
     }
+    if (json_object_get(c, "unless") != NULL)
+        return eval_one(json_object_get(c, "unless"), evidence, depth + 1) == TRUTH_TRUE
+                       ? TRUTH_FALSE
+                       : TRUTH_TRUE;
     return eval_fact(c, evidence);
 }
 
@@ -208,7 +212,7 @@ static struct err *check_fact(const json_t *c)
     size_t found = 0;
 
     if (jsonx_text(c, "fact") == NULL)
-        return err_new(ERR_CONFIG, 0, "a condition needs `fact`, `any` or `no`");
+        return err_new(ERR_CONFIG, 0, "a condition needs `fact`, `any`, `no` or `unless`");
     json_object_foreach ((json_t *)(uintptr_t)c, key, value) {
         size_t op = 0;
 
@@ -238,7 +242,8 @@ static struct err *check_one(const json_t *c, int depth)
     if (depth > DEPTH_MAX)
         return err_new(ERR_CONFIG, 0, "conditions are nested deeper than %d", DEPTH_MAX);
     if (list == NULL) {
-        const json_t *inner = json_object_get(c, "no");
+        const json_t *no = json_object_get(c, "no");
+        const json_t *inner = no != NULL ? no : json_object_get(c, "unless");
 
         return inner != NULL ? check_one(inner, depth + 1) : check_fact(c);
     }
