@@ -86,6 +86,8 @@ if command -v ctags >/dev/null; then
         awk '$1 - $2 > 80 { print "  " $1 - $2 " " $3 " " $4 }')"
 fi
 
+check 'runbooks and their index (tools/runbook_index.py)' "$(python3 tools/runbook_index.py --check)"
+
 check 'marks of unfinished work' "$(git grep -nIE '\b(TODO|FIXME|XXX)\b' -- 'deployer' 'tools' 'Makefile' | grep -vE 'XXXXXX' | head)"
 check 'paths of a machine' "$(git grep -nIE '(/root/|/home/[a-z]|/work/)' -- ':!tests' ':!.gitignore' | head)"
 

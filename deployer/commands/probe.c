@@ -9,7 +9,7 @@
 #include "commands/runbook_set.h"
 #include "commands/verdict.h"
 #include "probe/probe.h"
-#include "verify/endpoint.h"
+#include "probe/endpoint.h"
 
 #define URLS_MAX 8u
 #define TIMEOUT_MS 8000

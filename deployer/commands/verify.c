@@ -11,6 +11,7 @@
 #include "commands/session.h"
 #include "commands/verdict.h"
 #include "report/progress.h"
+#include "commands/verify_env.h"
 #include "state/state.h"
 #include "verify/verify.h"
 
@@ -18,6 +19,7 @@ struct options {
     struct context_list only;
     const char *fail_on;
     const char *auth;
+    const char *env_file;
     bool is_require_all;
     int64_t timeout_ms; /* of each check */
 };
@@ -118,14 +120,18 @@ static struct err *run(int argc, char **argv)
         { .name = "fail-on", .value = &o.fail_on },
         { .name = "require-all", .flag = &o.is_require_all },
         { .name = "auth", .value = &o.auth },
+        { .name = "env-file", .value = &o.env_file },
     };
 
     TRY(context_parse(&c, argc, argv,
             &(struct context_spec){ .options = own,
                     .option_count = ARRAY_LEN(own),
-                    .args_min = 1,
                     .args_max = 1,
                     .formats = VERDICT_FORMATS }));
+    if ((o.env_file != NULL) == (c.arg_count == 1))
+        return err_new(ERR_USAGE, 0, "verify: name a stack file, or --env-file FILE");
+    if (o.env_file != NULL)
+        return verify_env_file(&c, o.env_file, o.fail_on);
     o.timeout_ms = c.timeout_ms;
     c.timeout_ms = 0; /* here not of the whole run */
     TRY(runbook_set_load(&c, &set));
@@ -151,10 +157,16 @@ const struct command command_verify = {
     .name = "verify",
     .summary = "prove that the stack works: DNS, TLS and each service's own protocol",
     .usage = "Usage: deployer verify STACK [OPTIONS]\n"
+             "       deployer verify --env-file FILE [OPTIONS]\n"
              "\n"
              "Runs every check of the stack's services side by side. What fails is explained by a "
              "runbook.\n"
              "A check of a private endpoint that this machine can't reach is skipped, not failed.\n"
+             "\n"
+             "With --env-file the services are those that an application's variables name "
+             "(DATABASE_URL, REDIS_HOST,\n"
+             "CLICKHOUSE_URL ...): what disagrees in them is said, and what they lead to is "
+             "probed.\n"
              "\n"
              "Options:\n"
              "      --only NAME          a service (redis) or a check (redis.login); repeatable\n"

@@ -10,6 +10,7 @@
 #include "probe/ch_native.h"
 #include "probe/clickhouse_parts.h"
 #include "probe/conn.h"
+#include "probe/hello.h"
 #include "probe/http_probe.h"
 
 #define ASK_HTTP_MS 2000
@@ -304,7 +305,12 @@ static void ask_in_http(const struct dialog *d)
         speaks = "clickhouse-native";
     else if (is_http)
         speaks = json_is_true(jsonx_at(aside, "http.is_clickhouse")) ? "clickhouse-http" : "http";
-    probe_fact(d->evidence, "clickhouse.native_port_speaks", jsonx_must(json_string(speaks)));
+    if (text_eq(speaks, "none") && d->conn.addresses.count > 0) {
+        hello_try_all(d->job, d->evidence, &d->conn.addresses.items[0]);
+        speaks = json_string_value(jsonx_at(d->evidence, "tcp.answers_to"));
+    }
+    probe_fact(d->evidence, "clickhouse.native_port_speaks",
+            jsonx_must(json_string(speaks == NULL ? "none" : speaks)));
 }
 
 static void hello(struct dialog *d)

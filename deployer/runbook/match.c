@@ -201,9 +201,14 @@ json_t *runbook_merge(const struct runbooks *set, const json_t *checks)
             add_finding(all, f);
         }
     }
-    json_array_foreach (all, i, f) {
-        if (!is_explained(set, all, f))
-            json_array_append(list, f);
+    /* Within one check they are in order; of several, what is broken comes before advice. */
+    for (int severity = RUNBOOK_ERROR; severity <= RUNBOOK_NOTE; severity++) {
+        json_array_foreach (all, i, f) {
+            if (text_eq(jsonx_text(f, "severity"),
+                        runbook_severity_name((enum runbook_severity)severity))
+                    && !is_explained(set, all, f))
+                json_array_append(list, f);
+        }
     }
     return list;
 }

@@ -1,4 +1,4 @@
-#include "verify/endpoint.h"
+#include "probe/endpoint.h"
 
 #include <stdlib.h>
 

@@ -3,8 +3,8 @@
  * target, and the secret apart from it. Which scheme is which protocol is known here; nothing of
  * any product is.
  */
-#ifndef VERIFY_ENDPOINT_H
-#define VERIFY_ENDPOINT_H
+#ifndef PROBE_ENDPOINT_H
+#define PROBE_ENDPOINT_H
 
 #include <stdbool.h>
 
