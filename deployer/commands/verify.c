@@ -10,8 +10,8 @@
 #include "commands/runbook_set.h"
 #include "commands/session.h"
 #include "commands/verdict.h"
-#include "report/progress.h"
 #include "commands/verify_env.h"
+#include "report/progress.h"
 #include "state/state.h"
 #include "verify/verify.h"
 
