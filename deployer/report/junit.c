@@ -2,8 +2,10 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/jsonx.h"
 #include "base/text.h"
+#include "report/findings.h"
 
 /* XML 1.0 has no way to write most control characters: they are escaped as text first. */
 static void add_xml(struct buf *out, const char *text)
@@ -143,12 +145,83 @@ static bool is_first_of_service(const json_t *checks, size_t at)
     return true;
 }
 
+/* ---- findings that stand for themselves (validate): a case each ---- */
+
+static bool is_failure(const json_t *finding)
+{
+    return text_eq(jsonx_text(finding, "severity"), "error");
+}
+
+static void add_place(const json_t *f, struct buf *out)
+{
+    if (jsonx_text(f, "file") == NULL)
+        return;
+    add_xml(out, jsonx_text(f, "file"));
+    buf_addf(out, ":%lld: ", (long long)jsonx_int(f, "line", 1));
+}
+
+static void add_finding_case(const json_t *f, struct buf *out)
+{
+    AUTO(free) char *sentence = findings_sentence(f);
+
+    buf_add_text(out, "    <testcase classname=\"");
+    add_xml(out, findings_id(f));
+    buf_add_text(out, "\" name=\"");
+    add_place(f, out);
+    add_xml(out, findings_title(f));
+    buf_add_text(out, "\" time=\"0.000\">\n      ");
+    /* What does not fail is said and counts as passed. */
+    buf_add_text(out, is_failure(f) ? "<failure type=\"" : "<system-out>");
+    if (is_failure(f)) {
+        add_xml(out, findings_id(f));
+        buf_add_text(out, "\" message=\"");
+        add_xml(out, findings_title(f));
+        buf_add_text(out, "\">");
+    }
+    add_place(f, out);
+    add_xml(out, sentence);
+    buf_add_text(out, is_failure(f) ? "</failure>\n" : "</system-out>\n");
+    buf_add_text(out, "    </testcase>\n");
+}
+
+static void add_finding_suite(const json_t *document, struct buf *out)
+{
+    const char *kind = jsonx_text(document, "kind");
+    const json_t *findings = json_object_get(document, "findings");
+    const size_t count = json_array_size(findings);
+    size_t failures = 0;
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)findings, i, f) {
+        failures += is_failure(f);
+    }
+    buf_addf(out, " tests=\"%zu\" failures=\"%zu\" errors=\"0\" time=\"0.000\">\n",
+            count == 0 ? 1 : count, failures);
+    buf_addf(out,
+            "  <testsuite name=\"%s\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" "
+            "skipped=\"0\" time=\"0.000\">\n",
+            kind, count == 0 ? 1 : count, failures);
+    /* No case at all is an error to many readers. */
+    if (count == 0)
+        buf_addf(out, "    <testcase classname=\"%s\" name=\"nothing found\" time=\"0.000\"/>\n",
+                kind);
+    json_array_foreach ((json_t *)(uintptr_t)findings, i, f) {
+        add_finding_case(f, out);
+    }
+    buf_add_text(out, "  </testsuite>\n</testsuites>\n");
+}
+
 void report_junit(const json_t *document, struct buf *out)
 {
     const json_t *checks = json_object_get(document, "checks");
     const struct counts n = count(checks, NULL);
 
     buf_add_text(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"deployer\"");
+    if (json_array_size(checks) == 0) {
+        add_finding_suite(document, out);
+        return;
+    }
     buf_addf(out, " tests=\"%lld\" failures=\"%lld\" errors=\"0\" time=\"", n.tests, n.failures);
     add_seconds(out, jsonx_int(document, "duration_ms", 0));
     buf_add_text(out, "\">\n");

@@ -103,6 +103,26 @@ static void add_finding(const json_t *f, struct buf *out)
     }
 }
 
+static void add_finding_count(const json_t *document, struct buf *out)
+{
+    size_t errors = 0;
+    size_t others = 0;
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach (json_object_get(document, "findings"), i, f) {
+        const bool is_error = text_eq(jsonx_text(f, "severity"), "error");
+
+        errors += is_error;
+        others += !is_error;
+    }
+    if (errors + others == 0)
+        buf_add_text(out, "✅ nothing found\n\n");
+    else
+        buf_addf(out, "%zu error%s, %zu warning%s or note%s\n\n", errors, errors == 1 ? "" : "s",
+                others, others == 1 ? "" : "s", others == 1 ? "" : "s");
+}
+
 static void add_heading(const json_t *document, struct buf *out)
 {
     const json_t *s = json_object_get(document, "summary");
@@ -114,7 +134,9 @@ static void add_heading(const json_t *document, struct buf *out)
         add_cell(out, stack);
     }
     buf_add_text(out, "\n\n");
-    if (json_object_get(document, "checks") != NULL)
+    if (json_array_size(json_object_get(document, "checks")) == 0)
+        add_finding_count(document, out);
+    else
         buf_addf(out, "%lld passed, %lld failed, %lld warned, %lld skipped\n\n",
                 (long long)jsonx_int(s, "pass", 0), (long long)jsonx_int(s, "fail", 0),
                 (long long)jsonx_int(s, "warn", 0), (long long)jsonx_int(s, "skip", 0));

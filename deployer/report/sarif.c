@@ -1,7 +1,9 @@
 #include "report/sarif.h"
 
 #include "base/alloc.h"
+#include "base/encode.h"
 #include "base/jsonx.h"
+#include "base/text.h"
 #include "report/findings.h"
 
 static const char *level_of(const char *severity)
@@ -38,6 +40,22 @@ static void add_rule(json_t *rules, const char *id, const char *title, const cha
     json_array_append_new(rules, r);
 }
 
+/* A path as a URI reference. Owned. */
+static json_t *uri_of(const char *path)
+{
+    AUTO(buf) struct buf uri = BUF_INIT(BUF_TEXT_MAX);
+    struct str rest = str_of(path);
+
+    if (path[0] == '/')
+        buf_add_text(&uri, "file://");
+    while (rest.p != NULL) {
+        encode_percent(&uri, str_cut(&rest, '/'));
+        if (rest.p != NULL)
+            buf_add_char(&uri, '/');
+    }
+    return text_json(buf_str(&uri));
+}
+
 static json_t *location_of(const json_t *finding, const char *stack_file)
 {
     const char *own = jsonx_text(finding, "file");
@@ -49,10 +67,10 @@ static json_t *location_of(const json_t *finding, const char *stack_file)
     const int64_t line = jsonx_int(finding, "line", 1);
     const int64_t column = jsonx_int(finding, "column", 1);
 
-    return jsonx_must(json_pack("{s:{s:{s:o}, s:{s:I, s:I}}}", "physicalLocation",
-            "artifactLocation", "uri", jsonx_textf("%s", file), "region", "startLine",
-            (json_int_t)(line < 1 ? 1 : line), "startColumn",
-            (json_int_t)(column < 1 ? 1 : column)));
+    return jsonx_must(
+            json_pack("{s:{s:{s:o}, s:{s:I, s:I}}}", "physicalLocation", "artifactLocation", "uri",
+                    uri_of(file), "region", "startLine", (json_int_t)(line < 1 ? 1 : line),
+                    "startColumn", (json_int_t)(column < 1 ? 1 : column)));
 }
 
 static void add_result(json_t *results, const char *rule, const char *severity, json_t *message,
