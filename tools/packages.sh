@@ -41,6 +41,14 @@ install_azurite() {
     npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$npm_home" "azurite@$azurite"
 }
 
+# The public schema of SARIF and what reads it; a test that misses them says so.
+install_schemas() {
+    [ -d "$npm_home/node_modules/@microsoft/jest-sarif" ] || ! command -v npm >/dev/null && return 0
+    mkdir -p "$npm_home"
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$npm_home" ajv@8.20.0 ajv-draft-04@1.0.0 \
+        ajv-formats@3.0.1 @microsoft/jest-sarif@1.0.0-beta.0 || echo "missing: npm packages for the schema of SARIF" >&2
+}
+
 missing=
 if command -v dpkg-query >/dev/null; then
     for p in $want; do
@@ -87,3 +95,4 @@ if [ -n "$missing" ]; then
     [ "$rc" -eq 0 ] || { echo "apt-get could not install:$missing" >&2; exit 69; }
 fi
 case $1 in build | unit) ;; *) install_azurite ;; esac
+case $1 in test | dev) install_schemas ;; esac

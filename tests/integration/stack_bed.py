@@ -1,10 +1,14 @@
 """One applied stack with real services, for the tests that look at a running one."""
+import contextlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 import time
+import urllib.parse
+import urllib.request
 
 from support import DEPLOYER, ROOT, SANDBOX
 
@@ -82,6 +86,40 @@ class Bed:
 
     def outputs(self):
         return json.loads(self.run("outputs", "stack.yaml", *self.on(), "--reveal", "-o", "json").stdout)
+
+    def arm(self, method, path, version, body=None):
+        """One request to the control plane, below the resource group's providers."""
+        info, tls = self.info, ssl.create_default_context(cafile=self.info["ca"])
+        with open(info["client_secret"]) as f:
+            form = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": info["client_id"],
+                                           "client_secret": f.read().strip(), "scope": "https://management.azure.com/.default"})
+        url = "%s/%s/oauth2/v2.0/token" % (info["endpoint"], info["tenant"])
+        with urllib.request.urlopen(urllib.request.Request(url, form.encode()), context=tls) as answer:
+            token = json.load(answer)["access_token"]
+        url = "%s/subscriptions/%s/resourceGroups/rg-langfuse-dev/providers/%s?api-version=%s" % (
+            info["endpoint"], info["subscription"], path, version)
+        request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), method=method)
+        request.add_header("Authorization", "Bearer " + token)
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, context=tls) as answer:
+            text = answer.read()
+            return json.loads(text) if text else None
+
+    @contextlib.contextmanager
+    def closed_port(self, port):
+        """Meanwhile the rules of the private endpoints' subnet don't let the port through."""
+        path, version = "Microsoft.Network/networkSecurityGroups/nsg-langfuse-pe", "2025-09-01"
+        group = self.arm("GET", path, version)
+        rules = group["properties"]["securityRules"]
+        changed = [{**r, "properties": {**r["properties"]}} for r in rules]
+        first = changed[0]["properties"]
+        first["destinationPortRanges"] = [p for p in first["destinationPortRanges"] if p != port]
+        body = {"location": group["location"], "tags": group["tags"]}
+        self.arm("PUT", path, version, {**body, "properties": {"securityRules": changed}})
+        try:
+            yield
+        finally:
+            self.arm("PUT", path, version, {**body, "properties": {"securityRules": rules}})
 
     def close(self):
         if self.process is not None and self.process.poll() is None:

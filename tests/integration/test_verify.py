@@ -95,39 +95,9 @@ class Verify(unittest.TestCase):
 
     # ---- what the control plane knows ----
 
-    def arm(self, method, path, version, body=None):
-        import ssl
-        import urllib.parse
-        import urllib.request
-        info, tls = self.bed.info, ssl.create_default_context(cafile=self.bed.info["ca"])
-        with open(info["client_secret"]) as f:
-            form = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": info["client_id"],
-                                           "client_secret": f.read().strip(), "scope": "https://management.azure.com/.default"})
-        url = "%s/%s/oauth2/v2.0/token" % (info["endpoint"], info["tenant"])
-        with urllib.request.urlopen(urllib.request.Request(url, form.encode()), context=tls) as answer:
-            token = json.load(answer)["access_token"]
-        url = "%s/subscriptions/%s/resourceGroups/rg-langfuse-dev/providers/%s?api-version=%s" % (
-            info["endpoint"], info["subscription"], path, version)
-        request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), method=method)
-        request.add_header("Authorization", "Bearer " + token)
-        request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, context=tls) as answer:
-            text = answer.read()
-            return json.loads(text) if text else None
-
     def test_a_denying_rule_is_named_from_outside(self):
-        path = "Microsoft.Network/networkSecurityGroups/nsg-langfuse-pe"
-        group = self.arm("GET", path, "2025-09-01")
-        rules = group["properties"]["securityRules"]
-        changed = [{**r, "properties": {**r["properties"]}} for r in rules]
-        ports = changed[0]["properties"]["destinationPortRanges"]
-        changed[0]["properties"]["destinationPortRanges"] = [p for p in ports if p != "10000"]
-        body = {"location": group["location"], "tags": group["tags"]}
-        self.arm("PUT", path, "2025-09-01", {**body, "properties": {"securityRules": changed}})
-        try:
+        with self.bed.closed_port("10000"):
             status, document = self.outside("--only", "redis", "--only", "postgres")
-        finally:
-            self.arm("PUT", path, "2025-09-01", {**body, "properties": {"securityRules": rules}})
         self.assertEqual((status, ids(document)), (1, ["NET-001"]), json.dumps(document["findings"]))
         finding = document["findings"][0]
         self.assertIn("DenyOthers", finding["cause"])
@@ -136,12 +106,12 @@ class Verify(unittest.TestCase):
 
     def test_a_missing_link_is_named_from_outside(self):
         path = "Microsoft.Network/privateDnsZones/privatelink.redis.azure.net/virtualNetworkLinks/vnet-langfuse"
-        link = self.arm("GET", path, "2024-06-01")
-        self.arm("DELETE", path, "2024-06-01")
+        link = self.bed.arm("GET", path, "2024-06-01")
+        self.bed.arm("DELETE", path, "2024-06-01")
         try:
             status, document = self.outside("--only", "redis")
         finally:
-            self.arm("PUT", path, "2024-06-01", {"location": "global", "properties": {
+            self.bed.arm("PUT", path, "2024-06-01", {"location": "global", "properties": {
                 k: link["properties"][k] for k in ("registrationEnabled", "virtualNetwork")}, "tags": link.get("tags", {})})
         self.assertEqual((status, ids(document)), (1, ["DNS-003"]), json.dumps(document["findings"]))
         self.assertIs(by_name(document)["redis.dns"]["evidence"]["arm"]["zone_linked"], False)

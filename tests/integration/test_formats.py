@@ -1,0 +1,186 @@
+"""JUnit, SARIF, JSON, Markdown and annotations against the rules of their readers: ours from the public schemas, and the SARIF
+schema itself where npm's packages ajv and @microsoft/jest-sarif are at hand (DEPLOYER_NPM)."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+import xml.etree.ElementTree as xml
+
+from support import ROOT, cli
+
+NPM = os.environ.get("DEPLOYER_NPM") or os.path.join(
+    os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "deployer", "npm")
+SCHEMA = os.path.join(NPM, "node_modules", "@microsoft", "jest-sarif", "lib", "schemas", "sarif-2.1.0-rtm.5.json")
+BAD = """deployer: 1
+stack: x
+location: japaneast
+azure: {subscription: 00000000-0000-0000-0000-000000000000, resource_group: rg}
+services:
+  redis: {use: redis, with: {clusterin: NoCluster}}
+  pg: {use: postgress}
+"""
+FORMATS = ("json", "junit", "sarif", "markdown", "github")
+
+
+def outputs(*command, cwd=None):
+    """The exit status, and what the command writes in each format."""
+    with tempfile.TemporaryDirectory() as folder:
+        to = {f: os.path.join(folder, f) for f in FORMATS}
+        done = cli(*command, *[a for f in FORMATS for a in ("-o", "%s=%s" % (f, to[f]))], cwd=cwd)
+        texts = {}
+        for name, path in to.items():
+            with open(path, encoding="utf-8") as f:
+                texts[name] = f.read()
+        return done.returncode, texts
+
+
+class Rows(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="formats-")
+        with open(os.path.join(cls.folder, "a stack#1.yaml"), "w") as f:
+            f.write(BAD)
+        example = os.path.join(ROOT, "examples", "langfuse")
+        shutil.copy(os.path.join(example, "stack.yaml"), cls.folder)
+        shutil.copy(os.path.join(example, ".env.example"), os.path.join(cls.folder, ".env"))
+        cls.rows = {
+            "refused": outputs("probe", "tcp://127.0.0.1:1"),
+            "odd name": outputs("probe", "http://127.0.0.1:1/x&y'*_%3C%0a%22?a=b&c"),
+            "bad stack": outputs("validate", "a stack#1.yaml", cwd=cls.folder),
+            "good stack": outputs("validate", "stack.yaml", cwd=cls.folder),
+        }
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def each(self, form):
+        return [(name, texts[form]) for name, (_, texts) in self.rows.items()]
+
+    # ---- JUnit: the elements and attributes that Jenkins' and GitLab's readers demand ----
+
+    def test_junit(self):
+        for _, text in self.each("junit"):
+            root = xml.fromstring(text)
+            self.assertEqual(root.tag, "testsuites")
+            cases = list(root.iter("testcase"))
+            self.assertTrue(cases, "a report without a case is an error to its readers")
+            self.check_counts(root, cases)
+            for suite in root:
+                self.assertEqual(suite.tag, "testsuite")
+                self.assertLessEqual({"name", "tests", "failures", "errors", "skipped", "time"}, set(suite.attrib))
+                self.check_counts(suite, list(suite))
+                for case in suite:
+                    self.check_case(case)
+
+    def check_counts(self, element, cases):
+        failed = sum(1 for c in cases if c.find("failure") is not None)
+        self.assertEqual((int(element.get("tests")), int(element.get("failures"))), (len(cases), failed))
+        self.assertRegex(element.get("time"), r"^\d+\.\d{3}$")
+
+    def check_case(self, case):
+        self.assertEqual(case.tag, "testcase")
+        self.assertEqual(set(case.attrib), {"name", "classname", "time"})
+        self.assertTrue(case.get("name"))
+        self.assertLessEqual(len([c for c in case if c.tag in ("failure", "skipped", "error")]), 1)
+        for child in case:
+            self.assertIn(child.tag, ("failure", "skipped", "system-out"))
+            if child.tag == "failure":
+                self.assertTrue(child.get("message") and child.get("type"))
+
+    def test_junit_tells_failures(self):
+        self.assertEqual(xml.fromstring(self.rows["bad stack"][1]["junit"]).get("failures"), "2")
+        self.assertEqual(xml.fromstring(self.rows["good stack"][1]["junit"]).get("failures"), "0")
+
+    # ---- SARIF 2.1.0 ----
+
+    def test_sarif(self):
+        for _, text in self.each("sarif"):
+            log = json.loads(text)
+            self.assertEqual(log["version"], "2.1.0")
+            for run in log["runs"]:
+                driver = run["tool"]["driver"]
+                self.assertTrue(driver["name"])
+                rules = [r["id"] for r in driver["rules"]]
+                self.assertEqual(len(rules), len(set(rules)), "rules are unique")
+                for result in run["results"]:
+                    self.check_result(result, rules)
+
+    def check_result(self, result, rules):
+        self.assertIn(result["ruleId"], rules)
+        self.assertIn(result["level"], ("none", "note", "warning", "error"))
+        self.assertTrue(result["message"]["text"])
+        for location in result.get("locations", []):
+            place = location["physicalLocation"]
+            self.assertRegex(place["artifactLocation"]["uri"], r"^[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+$")
+            self.assertNotRegex(place["artifactLocation"]["uri"], "%(?![0-9A-F]{2})")
+            self.assertGreaterEqual(place["region"]["startLine"], 1)
+            self.assertGreaterEqual(place["region"]["startColumn"], 1)
+
+    def test_sarif_has_the_place(self):
+        results = json.loads(self.rows["bad stack"][1]["sarif"])["runs"][0]["results"]
+        place = results[0]["locations"][0]["physicalLocation"]
+        self.assertEqual(place["artifactLocation"]["uri"], "a%20stack%231.yaml")
+        self.assertEqual((place["region"]["startLine"], place["region"]["startColumn"]), (6, 30))
+
+    @unittest.skipUnless(os.path.exists(SCHEMA) and shutil.which("node"),
+                         "missing: npm packages ajv, ajv-draft-04, ajv-formats and @microsoft/jest-sarif in " + NPM)
+    def test_sarif_by_its_schema(self):
+        script = ("const schema = require(process.argv[1]);"
+                  "const Ajv = require(String(schema.$schema).includes('draft-04') ? 'ajv-draft-04' : 'ajv');"
+                  "const ajv = new (Ajv.default || Ajv)({strict: false, allErrors: true, unicodeRegExp: false});"
+                  "require('ajv-formats')(ajv);"
+                  "const ok = ajv.validate(schema, JSON.parse(require('fs').readFileSync(0)));"
+                  "if (!ok) { console.error(ajv.errorsText()); process.exit(1); }")
+        for _, text in self.each("sarif"):
+            done = subprocess.run(["node", "-e", script, SCHEMA], input=text, text=True, cwd=NPM, timeout=60,
+                                  env={**os.environ, "NODE_PATH": os.path.join(NPM, "node_modules")},
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self.assertEqual(done.returncode, 0, done.stdout)
+
+    # ---- JSON: docs/json.md ----
+
+    def test_json_has_what_is_documented(self):
+        for name, text in self.each("json"):
+            document = json.loads(text)
+            self.assertEqual(document["format_version"], 1)
+            self.assertIsInstance(document["findings"], list)
+            if "checks" in document and isinstance(document["checks"], list):
+                self.check_document(document)
+            else:
+                self.assertIn("valid", document, name)
+
+    def check_document(self, document):
+        self.assertIn(document["kind"], ("probe", "verify"))
+        self.assertEqual(set(document["summary"]), {"pass", "fail", "warn", "skip"})
+        self.assertEqual(sum(document["summary"].values()), len(document["checks"]))
+        self.assertRegex(document["started"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+        for check in document["checks"]:
+            self.assertLessEqual({"name", "service", "probe", "status", "vantage", "duration_ms", "target", "findings"}, set(check))
+            self.assertIn(check["status"], ("pass", "fail", "warn", "skip"))
+            self.assertTrue(check["status"] == "pass" or check.get("reason") or check["findings"])
+        for finding in document["findings"]:
+            self.assertLessEqual({"runbook", "title", "severity", "certainty", "cause", "fix", "evidence", "checks", "endpoint"},
+                                 set(finding))
+            self.assertIn(finding["severity"], ("error", "warning", "note"))
+            self.assertIn(finding["certainty"], ("certain", "likely"))
+
+    # ---- GitHub: annotations and step summary ----
+
+    def test_github(self):
+        for _, text in self.each("github"):
+            for line in text.splitlines():
+                self.assertRegex(line, r"^::(error|warning|notice)( [a-zA-Z]+=[^,:]*(,[a-zA-Z]+=[^,:]*)*)?::.+$")
+
+    def test_markdown(self):
+        for _, text in self.each("markdown"):
+            self.assertTrue(text.startswith("## deployer "))
+            widths = {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")}
+            self.assertLessEqual(len(widths), 1, "every row of the table has as many cells")
+
+
+if __name__ == "__main__":
+    unittest.main()
