@@ -89,7 +89,7 @@ struct err *marker_check(const struct session *s, bool is_taken_over)
                 n->id, STR_ARG(lineage), STR_ARG(rest), lineage_of(s), place);
 
         err_set_hint(e, "use that state (--state); if it is lost, --take-over makes the group this "
-                        "state's");
+                        "one's: with import for what is in it, too");
         return e;
     }
     return NULL;

@@ -70,8 +70,9 @@ static void tell(struct run *r, const json_t *rule, const json_t *namesake, cons
         json_object_set_new(f, "name", jsonx_must(json_string(s->name)));
     } else if (is_recovered && is_here) {
         run_add(r, "soft-deleted", "note", s->address, text, "it is taken back");
-    } else if (is_implicit && !is_here) {
-        run_add(r, "soft-deleted", "warning", s->address, text, hint);
+    } else if (is_implicit) { /* a PUT at the same place takes it back; at another it is refused */
+        run_add(r, "soft-deleted", is_here ? "note" : "warning", s->address, text,
+                is_here ? "it is taken back, with the data that it had" : hint);
     } else {
         AUTO(free)
         char *all = purge == NULL

@@ -23,6 +23,7 @@ struct image_check {
     char *url;
     struct secret *token;
     bool was_challenged;
+    unsigned request; /* under way, or 0 */
     long status;
     char *why; /* no answer */
     struct image_check *next;
@@ -43,23 +44,24 @@ static void send_for(struct image_check *c, const char *url, const char *method,
         .name = "Authorization", .prefix = "Bearer ", .value = c->token
     };
 
-    http_send(c->run->p->loop, &(struct http_request){ .method = method,
-                                       .url = url,
-                                       .headers = manifest_headers,
-                                       .secrets = &secret,
-                                       .secret_count = c->token != NULL,
-                                       .deadline_ms = c->run->p->deadline_ms,
-                                       .timeout_ms = ANSWER_MS,
-                                       .connect_timeout_ms = ANSWER_MS / 3,
-                                       .max_response_bytes = BODY_MAX,
-                                       .is_secret_response = true,
-                                       .done = done,
-                                       .arg = c });
+    c->request = http_send(c->run->p->loop, &(struct http_request){ .method = method,
+                                                    .url = url,
+                                                    .headers = manifest_headers,
+                                                    .secrets = &secret,
+                                                    .secret_count = c->token != NULL,
+                                                    .deadline_ms = c->run->p->deadline_ms,
+                                                    .timeout_ms = ANSWER_MS,
+                                                    .connect_timeout_ms = ANSWER_MS / 3,
+                                                    .max_response_bytes = BODY_MAX,
+                                                    .is_secret_response = true,
+                                                    .done = done,
+                                                    .arg = c });
 }
 
 static void end(struct image_check *c, long status, const char *why)
 {
     c->run->outstanding--;
+    c->request = 0;
     c->status = status;
     c->why = xstrdup(why);
 }
@@ -243,6 +245,8 @@ void images_free(struct run *r)
     while (r->images != NULL) {
         struct image_check *next = r->images->next;
 
+        if (r->images->request != 0)
+            http_cancel(r->p->loop, r->images->request);
         free(r->images->text);
         image_release(&r->images->name);
         free(r->images->url);

@@ -162,12 +162,13 @@ struct err *precheck_run(const struct precheck *p, json_t **ret)
     struct run r = { .p = p, .findings = jsonx_must(json_array()) };
     struct err *e = run_all(&r);
 
+    /* After a signal answers may be due still: the cloud is let go of before its loop runs again.
+     */
+
     if (e == NULL)
         *ret = sorted(r.findings);
-    if (r.outstanding == 0) { /* else callbacks may still come: the process is about to end */
-        images_free(&r);
-        free_asked(&r);
-    }
+    images_free(&r);
+    free_asked(&r);
     json_decref(r.findings);
     return e;
 }

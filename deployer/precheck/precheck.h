@@ -65,7 +65,8 @@ struct precheck {
  * "text", "hint"}], errors first; check is one of permission, provider, region, sku, quota, name,
  * soft-deleted, image, version. With "provider" there is the "provider" to register, with
  * "soft-deleted" the "purge" path and the "list" to see it gone.
- * Errors: what `turn` returns.
+ * Errors: what `turn` returns; answers may then still be due, and the cloud has to be freed before
+ * its loop is run again.
  */
 MUST_CHECK struct err *precheck_run(const struct precheck *p, json_t **ret);
 /* How many findings have that severity. */
