@@ -206,7 +206,9 @@ void resolve_both(const char *resolver, const char *name, int64_t deadline_ms,
         struct resolve_answer *ret_a, struct resolve_answer *ret_aaaa)
 {
     /* NOCHECKRESP: a REFUSED or SERVFAIL is an answer to tell of, not a server to pass over. */
-    struct ares_options options = { .timeout = 2000, .tries = 3, .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOCHECKRESP };
+    struct ares_options options = {
+        .timeout = 2000, .tries = 3, .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOCHECKRESP
+    };
     struct query a = { .answer = ret_a, .name = name };
     struct query aaaa = { .answer = ret_aaaa, .name = name };
     ares_channel channel = NULL;
