@@ -31,9 +31,18 @@ struct parse {
     bool no_color;
 };
 
-static void add_to_list(struct context_list *list, const char *text)
+/* In the arena: a command's own lists live as long as the run, and nobody frees them. */
+static void add_to_list(struct arena *arena, struct context_list *list, const char *text)
 {
-    GROW(list->items, list->count, list->capacity);
+    if (list->count == list->capacity) {
+        const size_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;
+        const char **items = arena_alloc(arena, capacity * sizeof(*items));
+
+        for (size_t i = 0; i < list->count; i++)
+            items[i] = list->items[i];
+        list->items = items;
+        list->capacity = capacity;
+    }
     list->items[list->count++] = text;
 }
 
@@ -63,14 +72,14 @@ static void collect_options(struct parse *p)
         p->all[p->count++] = p->spec->options[i];
 }
 
-static void set_option(const struct context_option *o, const char *value)
+static void set_option(struct arena *arena, const struct context_option *o, const char *value)
 {
     if (o->flag != NULL)
         *o->flag = true;
     else if (o->value != NULL)
         *o->value = value;
     else
-        add_to_list(o->list, value);
+        add_to_list(arena, o->list, value);
 }
 
 static struct err *unknown_option(const struct parse *p, const char *given)
@@ -139,7 +148,7 @@ static struct err *read_options(struct parse *p, int argc, char **argv)
                     p->all[optopt - OPTION_BASE].name);
         if (o == NULL)
             return unknown_option(p, argv[optind - 1]);
-        set_option(o, optarg);
+        set_option(p->c->arena, o, optarg);
     }
     return NULL;
 }
@@ -291,7 +300,6 @@ struct err *context_parse(struct context *c, int argc, char **argv, const struct
         e = interpret(&p);
     if (e == NULL)
         e = read_args(&p, argc, argv);
-    free(p.outputs.items);
     return e;
 }
 

@@ -33,7 +33,8 @@ struct stack;
 struct catalog;
 struct model;
 
-/* Texts of a repeatable option, in the order given. The texts are argv's. */
+/* Texts of a repeatable option, in the order given. The texts are argv's, the list the context's
+ * arena's. */
 struct context_list {
     const char **items;
     size_t count;

@@ -249,17 +249,8 @@ struct err *context_confirm(struct context *c, const char *question)
     return err_new(ERR_CANCELED, 1, "not confirmed: nothing was changed");
 }
 
-static void free_list(struct context_list *list)
-{
-    free(list->items);
-    *list = (struct context_list){ 0 };
-}
-
 void context_release(struct context *c)
 {
-    free_list(&c->vars);
-    free_list(&c->catalogs);
-    free_list(&c->address_maps);
     for (size_t i = 0; i < c->output_count; i++)
         free(c->outputs[i].format);
     free(c->outputs);

@@ -61,7 +61,6 @@ static void test_reads_options(void **state)
     assert_int_equal(c.output_count, 1);
     assert_true(context_wants(&c, "text"));
     assert_false(c.has_color && isatty(STDOUT_FILENO) != 1);
-    free(only.items);
 }
 
 static void test_reads_values(void **state)
