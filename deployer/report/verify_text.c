@@ -86,7 +86,10 @@ static void add_check(struct report *r, const json_t *check)
     style_addf(r->out, r->has_color, STYLE_DIM, "%8s", is_status(check, "skip") ? "" : duration);
     if (tls != NULL)
         style_addf(r->out, r->has_color, STYLE_DIM, "  %s", tls);
-    if (mapped != NULL)
+    /* The least of it: left out where the line would wrap. */
+    const size_t used = 8 + r->name_width + r->middle_width + 12 + (tls == NULL ? 0 : 9);
+
+    if (mapped != NULL && used + 10 + strlen(mapped) <= r->width)
         style_addf(r->out, r->has_color, STYLE_DIM, "  dialled %s", mapped);
     while (r->out->len > 0 && r->out->p[r->out->len - 1] == ' ')
         buf_truncate(r->out, r->out->len - 1);

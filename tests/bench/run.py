@@ -63,7 +63,24 @@ def on_sandbox(stack, sandbox, env):
     return {"apply": apply, "plan_without_changes": plan}
 
 
+def verify_of(stack, sandbox, env):
+    """verify of an applied stack with real services: the whole beside its slowest check and the sum of all, in milliseconds."""
+    rows = []
+    for _ in range(RUNS):
+        done = subprocess.run([DEPLOYER, "verify", stack, "--target", "sandbox", "--sandbox-dir", sandbox, "-o", "json"], env=env,
+                              stdout=subprocess.PIPE, text=True)
+        document = json.loads(done.stdout)
+        durations = [c["duration_ms"] for c in document["checks"]]
+        rows.append((document["duration_ms"], max(durations), sum(durations)))
+    whole, slowest, total = (statistics.median(r[i] for r in rows) for i in range(3))
+    return {"checks": len(durations), "whole_ms": whole, "slowest_ms": slowest, "sum_ms": total,
+            "whole_to_slowest": round(statistics.median(r[0] / max(r[1], 1) for r in rows), 3), "runs": RUNS}
+
+
 def main():
+    if len(sys.argv) > 3 and sys.argv[2] == "verify":  # run.py BUILD verify STACK SANDBOX_DIR: of one that is there
+        print(json.dumps({"verify": verify_of(sys.argv[3], sys.argv[4], os.environ.copy())}, indent=2))
+        return
     folder = tempfile.mkdtemp(prefix="deployer-bench-")
     env = {**os.environ, "NO_COLOR": "1"}
     sandbox = os.path.join(folder, "sandbox")
