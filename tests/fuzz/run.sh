@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs each fuzzer for FUZZ_SECONDS: run.sh BUILD [NAME]. New inputs stay in BUILD/corpus.
+# Runs each fuzzer for FUZZ_SECONDS (further options in FUZZ_ARGS): run.sh BUILD [NAME]. New inputs stay in BUILD/corpus.
 build=$1
 only=$2
 failed=0
@@ -12,7 +12,7 @@ for f in "$build"/tests/fuzz/fuzz_*; do
     seeds=tests/fuzz/seeds/${name#fuzz_}
     [ -d "$seeds" ] || seeds=
     # shellcheck disable=SC2086
-    if "$f" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+    if "$f" -max_total_time="${FUZZ_SECONDS:-60}" ${FUZZ_ARGS:-} -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
         -artifact_prefix="$build/corpus/$name-" "$corpus" $seeds >"$build/corpus/$name.log" 2>&1; then
         passed=$((passed + 1))
         printf '%s: %s\n' "$name" "$(sed -n 's/^stat::number_of_executed_units: */inputs tried: /p' "$build/corpus/$name.log")"
