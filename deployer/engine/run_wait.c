@@ -120,24 +120,6 @@ static const json_t *rollout_steps(const struct engine_node *n)
                                                      : json_object_get(n->kind->rollouts, name);
 }
 
-/* Where the kind names paths (`rollout_when`), only their changes are worth a rollout. */
-static bool is_rollout_due(const struct engine_node *n)
-{
-    const json_t *paths = json_object_get(n->kind->document, "rollout_when");
-    size_t k = 0;
-    json_t *path = NULL;
-
-    if (paths == NULL)
-        paths = json_object_get(n->kind->document, "x-rollout_when");
-    json_array_foreach ((json_t *)(uintptr_t)paths, k, path) {
-        for (size_t i = 0; i < n->changes.count; i++) {
-            if (str_starts_ci(str_of(n->changes.items[i].path), str_of(json_string_value(path))))
-                return true;
-        }
-    }
-    return json_array_size(paths) == 0;
-}
-
 void run_step_rollout(struct engine *e, size_t i)
 {
     struct engine_node *n = e->nodes[i];
@@ -145,7 +127,7 @@ void run_step_rollout(struct engine *e, size_t i)
     struct err *error = NULL;
 
     if (steps == NULL || n->run->is_create || n->run->is_skipping_write
-            || n->presence != NODE_PRESENT || !is_rollout_due(n)) {
+            || n->presence != NODE_PRESENT || !plan_is_rollout_due(n->kind, &n->changes)) {
         run_next_step(n->run, RUN_WRITE);
         return;
     }

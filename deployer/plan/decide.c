@@ -1,6 +1,7 @@
 #include "plan/decide.h"
 
 #include "base/jsonx.h"
+#include "base/str.h"
 #include "plan/normalise.h"
 
 /* What the cloud says of an id. */
@@ -204,9 +205,25 @@ static double minutes_of(const struct plan_item *i)
     return 0;
 }
 
+bool plan_is_rollout_due(const struct kind *k, const struct change_list *changes)
+{
+    const json_t *paths = json_object_get(k->document, "rollout_when");
+    size_t at = 0;
+    json_t *path = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)paths, at, path) {
+        for (size_t i = 0; i < changes->count; i++) {
+            if (str_starts_ci(str_of(changes->items[i].path), str_of(json_string_value(path))))
+                return true;
+        }
+    }
+    return json_array_size(paths) == 0;
+}
+
 static bool is_stop_first(const struct plan_item *i)
 {
-    return i->subject != NULL && text_eq(i->subject->resource->rollout, "stop-first");
+    return i->subject != NULL && text_eq(i->subject->resource->rollout, "stop-first")
+           && plan_is_rollout_due(i->kind, &i->changes);
 }
 
 void decide_consequences(struct arena *arena, struct plan_item *i)

@@ -139,6 +139,12 @@ struct plan {
 };
 
 /*
+ * Whether a change is worth the rollout that a service asks for: where the kind names paths
+ * (`rollout_when`), only one below them is, so that a new tag stops nothing.
+ */
+bool plan_is_rollout_due(const struct kind *k, const struct change_list *changes);
+
+/*
  * Decides what happens to each resource of the file and each entry of the state.
  * PLAN_REPLACE is one item: the delete and the create; what lies below a replaced or deleted
  * resource goes with it. The inputs must live as long as the arena.

@@ -342,6 +342,30 @@ static void test_children_go_with_what_is_replaced(void **unused)
     assert_string_equal(p->items[part->needs[0]].address, "s.t");
 }
 
+static const char *downtime_of_change(const char *rollout_when, const char *was, const char *is)
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    struct world w = new_world(arena);
+    struct kind app = { .name = "thing", .type = "M.T/things" };
+
+    app.document = read_json(&w, rollout_when);
+    in_file(&w, "s.t", THING_ID, &app, is)->rollout = "stop-first";
+    in_state(&w, "s.t", THING_ID, "thing", was, NULL);
+    in_cloud(&w, THING_ID, was);
+    return item_at(built(&w), "s.t")->downtime; /* a literal */
+}
+
+static void test_only_what_is_worth_a_rollout_stops(void **unused)
+{
+    (void)unused;
+    const char *when = "{\"rollout_when\":[\"inner\"]}";
+
+    assert_null(downtime_of_change(when, "{\"tags\":{\"a\":\"1\"}}", "{\"tags\":{\"a\":\"2\"}}"));
+    assert_non_null(downtime_of_change(when, "{\"inner\":{\"a\":1}}", "{\"inner\":{\"a\":2}}"));
+    assert_non_null(
+            downtime_of_change("{}", "{\"tags\":{\"a\":\"1\"}}", "{\"tags\":{\"a\":\"2\"}}"));
+}
+
 static void test_what_a_deletion_does_not_take_along_is_deleted_first(void **unused)
 {
     (void)unused;
@@ -551,6 +575,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_action_table),
         cmocka_unit_test(test_children_go_with_what_is_replaced),
+        cmocka_unit_test(test_only_what_is_worth_a_rollout_stops),
         cmocka_unit_test(test_what_a_deletion_does_not_take_along_is_deleted_first),
         cmocka_unit_test(test_order_of_deletions),
         cmocka_unit_test(test_who_used_it_is_updated_before_it_goes),
