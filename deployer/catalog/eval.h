@@ -129,6 +129,7 @@ struct err *func_pluck(const struct func_call *c, json_t **ret);
 struct err *func_where(const struct func_call *c, json_t **ret);
 struct err *func_unique(const struct func_call *c, json_t **ret);
 struct err *func_matches(const struct func_call *c, json_t **ret);
+struct err *func_closest(const struct func_call *c, json_t **ret);
 struct err *func_gibibytes(const struct func_call *c, json_t **ret);
 struct err *func_sum(const struct func_call *c, json_t **ret);
 struct err *func_ratio(const struct func_call *c, json_t **ret);

@@ -472,6 +472,7 @@ const struct func func_table[] = {
     { "where", 3, 3, S, true, func_where, "the elements with a value at a path" },
     { "unique", 1, 1, P, true, func_unique, "a list without repetitions" },
     { "matches", 2, 2, P, true, func_matches, "whether a pattern is found in a text" },
+    { "closest", 2, 2, P, true, func_closest, "the text of a list that a mistyped one means" },
     { "gibibytes", 1, 1, P, true, func_gibibytes, "the number of a quantity such as 512Mi" },
     { "sum", 1, 1, P, true, func_sum, "the sum of a list of numbers" },
     { "ratio", 2, 2, P, true, func_ratio, "the first number by the second" },

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/jsonx.h"
 #include "base/num.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "base/uri.h"
 #include "catalog/pattern.h"
 
@@ -156,6 +158,25 @@ struct err *func_matches(const struct func_call *c, json_t **ret)
     *ret = json_boolean(
             json_is_string(c->args[0])
             && pattern_found(json_string_value(c->args[1]), json_string_value(c->args[0])));
+    return NULL;
+}
+
+/* The element of a list of texts that a mistyped word probably means, or null. */
+struct err *func_closest(const struct func_call *c, json_t **ret)
+{
+    const size_t count = json_array_size(c->args[1]);
+    AUTO(free) const char **words = xcalloc(count + 1, sizeof *words);
+    const char *meant = NULL;
+
+    if (!json_is_string(c->args[0]) || !json_is_array(c->args[1]))
+        return err_new(ERR_CONFIG, 0, "wants a text and a list of texts");
+    for (size_t i = 0; i < count; i++) {
+        words[i] = json_string_value(json_array_get(c->args[1], i));
+        if (words[i] == NULL)
+            return err_new(ERR_CONFIG, 0, "wants a text and a list of texts");
+    }
+    meant = text_suggest(str_of(json_string_value(c->args[0])), words, count);
+    *ret = meant == NULL ? json_null() : jsonx_must(json_string(meant));
     return NULL;
 }
 

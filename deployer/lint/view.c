@@ -289,6 +289,8 @@ static const struct doc_node *inputs_of(
         return s->with;
     }
     *ret_path = xstrdup(service);
+    if (text_eq(service, "stack"))
+        return v->stack->root; /* its inputs are the file's own keys */
     return text_eq(service, "network") ? v->stack->network : NULL;
 }
 
@@ -326,7 +328,7 @@ struct place lint_view_place(const struct lint_view *v, const char *service, con
     if (with != NULL && with->kind == DOC_MAP && input != NULL)
         found = doc_at(with, input);
     if (found != NULL) {
-        *ret_path = xasprintf("%s.%s", base, input);
+        *ret_path = with == v->stack->root ? xstrdup(input) : xasprintf("%s.%s", base, input);
         return found->place;
     }
     *ret_path =

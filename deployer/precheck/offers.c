@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/jsonx.h"
+#include "base/text.h"
 #include "precheck/internal.h"
 
 /* ---- providers ---- */
@@ -20,6 +21,41 @@ static bool is_told(const struct run *r, const char *provider)
     return false;
 }
 
+static char *region_text(const char *location, const json_t *addresses)
+{
+    const size_t count = json_array_size(addresses);
+    AUTO(free) const char **words = xcalloc(count, sizeof *words);
+    AUTO(buf) struct buf text = { .max_bytes = BUF_TEXT_MAX };
+
+    for (size_t i = 0; i < count; i++)
+        words[i] = json_string_value(json_array_get(addresses, i));
+    buf_addf(&text, "%zu resources are not offered in %s: ", count, location);
+    text_add_list(&text, words, count, 3);
+    return buf_take(&text);
+}
+
+/* One finding a location: a mistyped one is in the way of everything, and is one mistake. */
+static void add_region(struct run *r, const struct precheck_subject *s)
+{
+    AUTO(free) char *text = NULL;
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach (r->findings, i, f) {
+        if (!text_eq(jsonx_text(f, "check"), "region")
+                || !text_eq(jsonx_text(f, "location"), s->location))
+            continue;
+        json_array_append_new(json_object_get(f, "resources"), jsonx_must(json_string(s->address)));
+        text = region_text(s->location, json_object_get(f, "resources"));
+        json_object_set_new(f, "text", jsonx_must(json_string(text)));
+        return;
+    }
+    text = xasprintf("%s: %s is not offered in %s", s->address, s->kind->title, s->location);
+    f = run_add(r, "region", "error", s->address, text, "choose another location");
+    json_object_set_new(f, "location", jsonx_must(json_string(s->location)));
+    json_object_set_new(f, "resources", jsonx_must(json_pack("[s]", s->address)));
+}
+
 static void judge_provider(
         struct run *r, const struct precheck_subject *s, const char *provider, const json_t *answer)
 {
@@ -32,13 +68,8 @@ static void judge_provider(
         json_object_set_new(f, "provider", jsonx_must(json_string(provider)));
     }
     if (s->is_created && s->location != NULL && s->kind->fixed_location == NULL
-            && !r->p->cloud.has_region(answer, s->kind, s->location)) {
-        AUTO(free)
-        char *text =
-                xasprintf("%s: %s is not offered in %s", s->address, s->kind->title, s->location);
-
-        run_add(r, "region", "error", s->address, text, "choose another location");
-    }
+            && !r->p->cloud.has_region(answer, s->kind, s->location))
+        add_region(r, s);
     if (!r->p->cloud.has_version(answer, s->kind)) {
         AUTO(free)
         char *text = xasprintf("%s: %s is not served by api-version %s here", s->address,

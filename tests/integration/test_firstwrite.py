@@ -144,6 +144,14 @@ class Providers(Case):
         self.assertEqual(self.writes(), [])
 
 
+    def test_a_region_that_has_nothing_is_one_finding(self):
+        self.sandbox("faults: []\n")
+        stack = self.stack(STACK.replace("japaneast", "japanest"))
+        done = self.run_ok(stack, "apply", "--yes", status=65)
+        self.assertEqual(done.stderr.count("region: "), 1, done.stderr)
+        self.assertIn("resources are not offered in japanest: stack.group, ", done.stderr)
+
+
 class Offers(Case):
     def test_a_name_that_is_taken(self):
         self.sandbox(answer("*/Microsoft.Storage/checkNameAvailability",

@@ -132,6 +132,8 @@ static const struct row values[] = {
     { "${contains(data.map, 'zz')}", "false" },
     { "${startswith('abc', 'ab')}", "true" },
     { "${endswith('abc', 'ab')}", "false" },
+    { "${closest('uksuth', ['japaneast', 'uksouth', 'ukwest'])}", "\"uksouth\"" },
+    { "${closest('mars', ['japaneast'])}", "null" },
     { "${keys({b: 1, a: 2})}", "[\"b\",\"a\"]" },
     { "${values(data.map)}", "[\"v\",\"w\"]" },
     { "${merge({a: 1}, null, {a: 2, b: 3})}", "{\"a\":2,\"b\":3}" },
