@@ -58,7 +58,7 @@ static struct err *write_all(int fd, struct str content, const char *path)
     return fsync(fd) != 0 ? err_errno(errno, "%s: fsync", path) : NULL;
 }
 
-static struct err *sync_dir_of(const char *path)
+struct err *file_sync_dir_of(const char *path)
 {
     AUTO(free) char *dir = file_dirname(path);
     const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -102,7 +102,7 @@ struct err *file_write(const char *path, struct str content, mode_t mode)
         unlink(temporary);
         return e;
     }
-    return sync_dir_of(path);
+    return file_sync_dir_of(path);
 }
 
 struct err *file_create(const char *path, struct str content, mode_t mode)
@@ -116,7 +116,7 @@ struct err *file_create(const char *path, struct str content, mode_t mode)
     unlink(temporary);
     if (rc != 0 && errnum == EEXIST)
         return err_new(ERR_PROTECT, errnum, "%s: is there already and is left as it is", path);
-    return rc != 0 ? err_errno(errnum, "%s", path) : sync_dir_of(path);
+    return rc != 0 ? err_errno(errnum, "%s", path) : file_sync_dir_of(path);
 }
 
 bool file_exists(const char *path)

@@ -20,6 +20,8 @@ bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 /* Makes the folder and its parents. */
 MUST_CHECK struct err *file_make_dir(const char *path, mode_t mode);
+/* Makes a new or renamed file's entry in its folder durable. */
+MUST_CHECK struct err *file_sync_dir_of(const char *path);
 /* Removes a folder with all in it; nothing there is no error. Does not follow links. */
 MUST_CHECK struct err *file_remove_tree(const char *path);
 /* "DIR/NAME"; an absolute NAME is returned alone. free() it. */

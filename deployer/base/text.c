@@ -178,6 +178,18 @@ const char *text_suggest(struct str wrong, const char *const *words, size_t coun
     return best;
 }
 
+bool text_eq_loose(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        while (*a == ' ')
+            a++;
+        while (*b == ' ')
+            b++;
+        if (*a == '\0' || tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return *a == *b;
+    }
+}
+
 void text_add_list(struct buf *out, const char *const *words, size_t count, size_t max)
 {
     for (size_t i = 0; i < count && i < max; i++)

@@ -51,19 +51,6 @@ static char *as_text(const json_t *value)
     return NULL;
 }
 
-/* Without regard to case and blanks: regions and SKUs are spelled in several ways. */
-static bool is_same(const char *a, const char *b)
-{
-    for (;; a++, b++) {
-        while (*a == ' ')
-            a++;
-        while (*b == ' ')
-            b++;
-        if (*a == '\0' || tolower((unsigned char)*a) != tolower((unsigned char)*b))
-            return *a == *b;
-    }
-}
-
 static char *plain_region(const char *location)
 {
     char *plain = xstrdup(location);
@@ -157,7 +144,7 @@ static void compare(void *arg, const json_t *value)
     struct search *s = arg;
     AUTO(free) char *text = as_text(value);
 
-    s->is_found = s->is_found || (text != NULL && is_same(text, s->wanted));
+    s->is_found = s->is_found || (text != NULL && text_eq_loose(text, s->wanted));
 }
 
 /* Whether all of `where` (path -> value) hold on `j`; any value of several at a path does. */

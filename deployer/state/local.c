@@ -170,19 +170,6 @@ static struct err *local_load(struct state_backend *b, struct state_image *ret)
     return NULL;
 }
 
-static struct err *sync_folder(struct local *l)
-{
-    AUTO(free) char *dir = file_dirname(l->journal_path);
-    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return err_errno(errno, "%s", dir);
-    const int rc = fsync(fd);
-
-    close(fd);
-    return rc != 0 && errno != EINVAL ? err_errno(errno, "%s: fsync", dir) : NULL;
-}
-
 static struct err *open_journal(struct local *l)
 {
     if (l->journal_fd >= 0)
@@ -192,7 +179,7 @@ static struct err *open_journal(struct local *l)
     l->journal_fd = open(l->journal_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (l->journal_fd < 0)
         return err_errno(errno, "%s", l->journal_path);
-    return is_new ? sync_folder(l) : NULL;
+    return is_new ? file_sync_dir_of(l->journal_path) : NULL;
 }
 
 static struct err *cut_journal(struct local *l, off_t length)

@@ -121,6 +121,9 @@ static void test_lists(void **state)
     text_add_list(&some, words, 3, 2);
     assert_string_equal(buf_text(&all), "a, b, c");
     assert_string_equal(buf_text(&some), "a, b, ... (1 more)");
+    assert_true(text_eq_loose("West Europe", "westeurope"));
+    assert_true(text_eq_loose("", " "));
+    assert_false(text_eq_loose("westeurope", "westeurope2"));
     assert_int_equal(text_columns(STR("a\xc3\xa4\xe2\x82\xac")), 3);
 }
 

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/jsonx.h"
 #include "base/str.h"
+#include "base/text.h"
 
 #define RIGHTS_VERSION "2022-04-01"
 #define PROVIDERS_VERSION "2021-04-01"
@@ -141,19 +142,6 @@ static const json_t *find_type(const json_t *provider, const struct kind *k)
     return NULL;
 }
 
-/* "West Europe" is westeurope. */
-static bool is_same_region(const char *a, const char *b)
-{
-    for (;; a++, b++) {
-        while (*a == ' ')
-            a++;
-        while (*b == ' ')
-            b++;
-        if (*a == '\0' || tolower((unsigned char)*a) != tolower((unsigned char)*b))
-            return *a == *b;
-    }
-}
-
 bool arm_provider_has_region(const json_t *provider, const struct kind *k, const char *location)
 {
     const json_t *regions = jsonx_get_ci(find_type(provider, k), "locations");
@@ -161,7 +149,7 @@ bool arm_provider_has_region(const json_t *provider, const struct kind *k, const
     const json_t *region = NULL;
 
     json_array_foreach (regions, i, region) {
-        if (json_is_string(region) && is_same_region(json_string_value(region), location))
+        if (json_is_string(region) && text_eq_loose(json_string_value(region), location))
             return true;
     }
     return json_array_size(regions) == 0;
