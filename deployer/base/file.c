@@ -45,7 +45,7 @@ struct err *file_read(const char *path, size_t max_bytes, struct buf *ret)
     return n < 0 ? no_input(errnum, path) : buf_check(ret, path);
 }
 
-static struct err *write_all(int fd, struct str content, const char *path)
+static struct err *write_bytes(int fd, struct str content, const char *path)
 {
     while (content.len > 0) {
         const ssize_t n = write(fd, content.p, content.len);
@@ -55,6 +55,12 @@ static struct err *write_all(int fd, struct str content, const char *path)
         if (n > 0)
             content = str_slice(content, (size_t)n, content.len);
     }
+    return NULL;
+}
+
+static struct err *write_all(int fd, struct str content, const char *path)
+{
+    TRY(write_bytes(fd, content, path));
     return fsync(fd) != 0 ? err_errno(errno, "%s: fsync", path) : NULL;
 }
 
@@ -91,10 +97,20 @@ static struct err *write_temporary(const char *path, struct str content, mode_t 
     return NULL;
 }
 
+/* Whether a file of the name can be put in place: nothing is there, or a file, or a link to one. */
+static bool is_replaceable(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
 struct err *file_write(const char *path, struct str content, mode_t mode)
 {
     AUTO(free) char *temporary = NULL;
 
+    if (!is_replaceable(path))
+        return err_new(ERR_PROTECT, 0, "%s: is no file and is left as it is", path);
     TRY(write_temporary(path, content, mode, &temporary));
     if (rename(temporary, path) != 0) {
         struct err *e = err_errno(errno, "%s", path);
@@ -103,6 +119,31 @@ struct err *file_write(const char *path, struct str content, mode_t mode)
         return e;
     }
     return file_sync_dir_of(path);
+}
+
+static struct err *write_in_place(const char *path, struct str content)
+{
+    const int fd = open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(errno, "%s", path);
+    struct err *e = write_bytes(fd, content, path);
+
+    close(fd);
+    return e;
+}
+
+struct err *file_write_named(const char *path, struct str content, mode_t mode)
+{
+    struct stat st;
+    const bool is_link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+
+    /* /dev/stdout is a link to a file where it is redirected to one. */
+    if (!is_replaceable(path) || (is_link && str_starts(str_of(path), STR("/dev/"))))
+        return write_in_place(path, content);
+    AUTO(free) char *target = is_link ? realpath(path, NULL) : NULL;
+
+    return file_write(target != NULL ? target : path, content, mode);
 }
 
 struct err *file_create(const char *path, struct str content, mode_t mode)

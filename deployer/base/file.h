@@ -12,8 +12,14 @@
 
 /* Reads all of `path` ("-" is standard input) up to max_bytes into `ret` (cleared first). */
 MUST_CHECK struct err *file_read(const char *path, size_t max_bytes, struct buf *ret);
-/* Temporary file beside it, fsync, rename, fsync of the folder. */
+/*
+ * Temporary file beside it, fsync, rename, fsync of the folder. What is there and is no file (a
+ * device, a pipe) is never replaced: ERR_PROTECT.
+ */
 MUST_CHECK struct err *file_write(const char *path, struct str content, mode_t mode);
+/* For a path that the user named: as file_write, but devices and pipes are written to, and links
+ * are followed. */
+MUST_CHECK struct err *file_write_named(const char *path, struct str content, mode_t mode);
 /* As file_write, but ERR_PROTECT if `path` is there already. */
 MUST_CHECK struct err *file_create(const char *path, struct str content, mode_t mode);
 bool file_exists(const char *path);

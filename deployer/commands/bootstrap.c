@@ -114,7 +114,7 @@ static struct err *write_stack(const struct context *c, const struct options *o,
     AUTO(free) char *dir = file_dirname(file);
 
     TRY(file_make_dir(dir, 0700));
-    return file_write(file, str_of(text), 0644);
+    return file_write_named(file, str_of(text), 0644);
 }
 
 /* The login's variables may stand in the .env beside the stack; the generated one has none. */

@@ -35,7 +35,7 @@ static struct err *write_outputs(
         if (!text_eq(o->format, format))
             continue;
         if (o->file != NULL)
-            TRY(file_write(o->file, text, mode));
+            TRY(file_write_named(o->file, text, mode));
         else
             fwrite(text.p, 1, text.len, stdout); /* main looks at ferror once, at the end */
     }

@@ -33,7 +33,7 @@ static struct err *save(const struct session *s, const char *file)
     json_auto_t *saved = plan_save(engine_result(s->engine), &basis);
     AUTO(free) char *text = jsonx_pretty(saved);
 
-    return file_write(file, str_of(text), 0600);
+    return file_write_named(file, str_of(text), 0600);
 }
 
 static struct err *print(

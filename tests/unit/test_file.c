@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +44,45 @@ static void test_writes_and_reads(void **state)
     AUTO(err) struct err *e = file_read(path, 4, &text);
 
     assert_int_equal(err_kind(e), ERR_LIMIT);
+}
+
+/* What a user names may be a device, a pipe or a link: none of them is ever replaced by a file. */
+static void test_devices_and_links_stay(void **state)
+{
+    AUTO(free) char *device = file_join(dir, "device");
+    AUTO(free) char *target = file_join(dir, "target");
+    AUTO(free) char *link = file_join(dir, "link");
+    AUTO(free) char *pipe = file_join(dir, "pipe");
+    AUTO(buf) struct buf text = BUF_INIT(0);
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(symlink("/dev/null", device), 0);
+    assert_null(file_write_named(device, STR("x"), 0600));
+    assert_int_equal(stat(device, &st), 0);
+    assert_true(S_ISCHR(st.st_mode));
+    AUTO(err) struct err *e = file_write(device, STR("x"), 0600);
+
+    assert_int_equal(err_kind(e), ERR_PROTECT);
+    assert_int_equal(lstat(device, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    const int reader = open(pipe, O_RDONLY | O_NONBLOCK);
+    char got[8] = "";
+
+    assert_null(file_write_named(pipe, STR("piped"), 0600));
+    assert_int_equal(read(reader, got, sizeof(got)), 5);
+    assert_string_equal(got, "piped");
+    close(reader);
+
+    assert_null(file_write(target, STR("old"), 0600));
+    assert_int_equal(symlink("target", link), 0);
+    assert_null(file_write_named(link, STR("new"), 0600));
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_null(file_read(target, 100, &text));
+    assert_string_equal(buf_text(&text), "new");
 }
 
 static void test_never_overwrites(void **state)
@@ -153,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_writes_and_reads),
+        cmocka_unit_test(test_devices_and_links_stay),
         cmocka_unit_test(test_never_overwrites),
         cmocka_unit_test(test_leaves_no_temporary_file),
         cmocka_unit_test(test_missing),
