@@ -65,7 +65,7 @@ static struct err *make_plan(struct session *s, const struct options *o)
     }
     TRY(firstwrite_prepare(s, &o->checks));
     if (saved == NULL)
-        TRY(engine_resume(s->engine));
+        TRY(session_resume(s));
     TRY(session_refresh(s));
     TRY(marker_check(s, o->is_taken_over));
     TRY(engine_plan(s->engine));

@@ -160,7 +160,7 @@ static struct err *enter(struct context *c, const struct options *o, const char 
 static struct err *plan(struct session *s, const struct options *o, json_t **ret_findings)
 {
     TRY(firstwrite_prepare(s, &o->checks));
-    TRY(engine_resume(s->engine));
+    TRY(session_resume(s));
     TRY(session_refresh(s));
     TRY(engine_plan(s->engine));
     return firstwrite_run(s, &o->checks, ret_findings);

@@ -118,7 +118,7 @@ static struct err *run(int argc, char **argv)
                     .is_locked = true,
                     .lock_timeout_ms = lock_timeout_ms },
             &s));
-    TRY(engine_resume(s.engine));
+    TRY(session_resume(&s));
     TRY(session_refresh(&s));
     TRY(engine_plan_destroy(s.engine));
     TRY(show_plan(&c, &s));

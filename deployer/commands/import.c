@@ -105,7 +105,7 @@ static struct err *run(int argc, char **argv)
             &(struct session_options){ .file = c.args[0], .auth = o.auth, .is_locked = true }, &s));
     TRY(check_group(&c, &o));
     TRY(check_names(&c, &s));
-    TRY(engine_resume(s.engine));
+    TRY(session_resume(&s));
     TRY(session_refresh(&s));
     TRY(marker_check(&s, o.is_taken_over));
     TRY(engine_plan(s.engine));

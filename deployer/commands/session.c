@@ -281,6 +281,19 @@ struct err *session_open(struct context *c, const struct session_options *o, str
     return open_engine(c, s);
 }
 
+struct err *session_resume(struct session *s)
+{
+    const size_t count = json_object_size(json_object_get(state_document(s->state), "intents"));
+    AUTO(free) char *stage = xasprintf("waiting for %zu of an earlier run", count);
+
+    if (count > 0)
+        progress_stage(s->progress, stage);
+    struct err *e = engine_resume(s->engine);
+
+    progress_stage(s->progress, NULL);
+    return e;
+}
+
 struct err *session_refresh(struct session *s)
 {
     marker_set(s);

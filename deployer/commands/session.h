@@ -50,7 +50,8 @@ MUST_CHECK struct err *session_load_model(struct context *c, const char *file);
  */
 MUST_CHECK struct err *session_open(
         struct context *c, const struct session_options *o, struct session *ret);
-/* engine_resume (if locked) and engine_refresh, with progress. */
+/* engine_resume and engine_refresh, with progress. */
+MUST_CHECK struct err *session_resume(struct session *s);
 MUST_CHECK struct err *session_refresh(struct session *s);
 /* Releases everything, in the order that it needs. Zeroed and half-opened ones are accepted. */
 void session_close(struct session *s);

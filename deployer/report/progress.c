@@ -17,6 +17,9 @@
 #define NAME_COLUMN 40u
 /* An estimate says something only for what takes a while. */
 #define ESTIMATE_MIN_MINUTES 0.5
+/* Where lines stay, as in a pipeline's log: after so long without one, what is still under way. */
+#define QUIET_MS (30 * 1000)
+#define QUIET_ROWS_MAX 3u
 
 struct progress {
     bool has_color;
@@ -26,7 +29,8 @@ struct progress {
     double scale; /* of usual times */
     char *detail; /* of the stage */
     int64_t began_ms;
-    size_t rows; /* of the block that stands on the screen */
+    int64_t said_ms; /* when the last line was written */
+    size_t rows;     /* of the block that stands on the screen */
     unsigned frame;
 };
 
@@ -241,6 +245,7 @@ static void say_line(struct progress *p, const struct buf *line)
     if (p->is_live)
         add_block(p, &out);
     put(&out);
+    p->said_ms = clock_now_ms();
 }
 
 void progress_say(struct progress *p, const char *fmt, ...)
@@ -274,6 +279,43 @@ void progress_stage(struct progress *p, const char *stage)
     p->detail = NULL;
     p->began_ms = clock_now_ms();
     redraw(p);
+}
+
+static void say_running(struct progress *p, const struct engine_node *n)
+{
+    AUTO(buf) struct buf line = BUF_INIT(BUF_TEXT_MAX);
+    char text[CLOCK_DURATION_SIZE];
+
+    clock_duration(clock_now_ms() - n->started_ms, text);
+    buf_addf(&line, "  . %s: for %s", n->address, text);
+    if (n->item != NULL && n->item->minutes * p->scale >= ESTIMATE_MIN_MINUTES) {
+        usual_text(n->item->minutes * p->scale, text);
+        buf_addf(&line, " of usually %s", text);
+    }
+    buf_addf(&line, ": %s", n->doing);
+    progress_say(p, "%s", buf_text(&line));
+}
+
+/* A job's log that says nothing for long looks as if it hangs, and some runners end it. */
+static void say_still(struct progress *p)
+{
+    size_t running = 0;
+
+    if (p->stage != NULL) {
+        char text[CLOCK_DURATION_SIZE];
+
+        clock_duration(clock_now_ms() - p->began_ms, text);
+        progress_say(p, "  . %s: for %s", p->stage, text);
+        return;
+    }
+    for (size_t i = 0; p->engine != NULL && i < engine_count(p->engine); i++) {
+        const struct engine_node *n = engine_node(p->engine, i);
+
+        if (is_shown_running(n) && running++ < QUIET_ROWS_MAX)
+            say_running(p, n);
+    }
+    if (running > QUIET_ROWS_MAX)
+        progress_say(p, "    and %zu more", running - QUIET_ROWS_MAX);
 }
 
 static const char *past(const struct engine_node *n)
@@ -356,6 +398,8 @@ void progress_event(
         return;
     case ENGINE_EVENT_TICK:
         redraw(p);
+        if (!p->is_live && clock_now_ms() - p->said_ms >= QUIET_MS)
+            say_still(p);
         return;
     }
 }
@@ -370,6 +414,7 @@ struct progress *progress_new(bool has_color, bool is_live)
     p->is_live = is_live;
     p->scale = 1;
     p->began_ms = clock_now_ms();
+    p->said_ms = p->began_ms;
     log_set_hook(around_log, p);
     return p;
 }

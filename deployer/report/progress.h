@@ -1,7 +1,8 @@
 /*
  * progress.h - what an apply is doing. On a terminal a block of lines at the bottom that is
  * redrawn: what is under way, for how long, what usually remains; what ended scrolls away above it.
- * Elsewhere one line an event. Writes to stderr; log lines go between (log_set_hook).
+ * Elsewhere one line an event, and every half minute without one what is still under way. Writes to
+ * stderr; log lines go between (log_set_hook).
  */
 #ifndef REPORT_PROGRESS_H
 #define REPORT_PROGRESS_H

@@ -15,6 +15,8 @@
 #include "cloud/arm/internal.h"
 #include "http/retry.h"
 
+#define WARN_WAITS 4u
+#define WARN_EVERY_MS (60 * 1000)
 #define TRIES_MAX 10u
 #define REGISTER_ROUNDS 3u
 #define TRY_MS 120000
@@ -81,6 +83,18 @@ static void tell(const struct call *c, const char *what)
         c->spec.progress(c->spec.arg, what);
 }
 
+/* Trouble that lasts is said aloud, once for all calls that meet it. */
+static void warn_lasting(const struct call *c, const char *text)
+{
+    struct arm *arm = c->job.arm;
+    const int64_t now = clock_now_ms();
+
+    if (c->waits < WARN_WAITS || (arm->warned_ms != 0 && now - arm->warned_ms < WARN_EVERY_MS))
+        return;
+    arm->warned_ms = now;
+    log_warn("arm.retry", "%s: %s (%u times by now)", arm->endpoint, text, c->waits);
+}
+
 static void tell_wait(const struct call *c, const char *what, int64_t wait_ms)
 {
     char duration[CLOCK_DURATION_SIZE];
@@ -90,6 +104,7 @@ static void tell_wait(const struct call *c, const char *what, int64_t wait_ms)
     snprintf(text, sizeof(text), "%s, again in %s", what, duration);
     log_info("arm.retry", "%s %s: %s", c->method, c->url, text);
     tell(c, text);
+    warn_lasting(c, text);
 }
 
 static void step_token(void *arg);
@@ -189,7 +204,7 @@ static bool on_transient(struct call *c, const struct http_response *r, int64_t 
 {
     const bool is_lost = r->e != NULL;
     uint32_t random = 0;
-    char why[64];
+    char why[96];
 
     if (is_lost ? !err_is_retryable(r->e) : !retry_status_is_transient(r->status))
         return false;
@@ -204,7 +219,9 @@ static bool on_transient(struct call *c, const struct http_response *r, int64_t 
 
     if (r->status == 429)
         pace_block(&c->job.arm->pace[c->class], wait, clock_now_ms());
-    if (is_lost)
+    if (is_lost && err_kind(r->e) == ERR_NET)
+        snprintf(why, sizeof(why), "no answer (%s)", curl_easy_strerror((CURLcode)err_code(r->e)));
+    else if (is_lost)
         snprintf(why, sizeof(why), "no answer (%s)", err_kind_name(err_kind(r->e)));
     else
         snprintf(why, sizeof(why), r->status == 429 ? "throttled (HTTP %ld)" : "HTTP %ld",

@@ -43,6 +43,7 @@ struct arm {
     char correlation_id[37];
     struct exchange *discovery; /* metadata/endpoints, under way */
     struct arm_waiter *ready_waiters;
+    int64_t warned_ms; /* when it was last said that there is trouble to be waited out */
 };
 
 static inline struct arm *arm_of(struct cloud *c)
