@@ -68,11 +68,22 @@ $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
-# templates/, services/ and runbooks/ go into the binary.
-EMBED_FILES := $(sort $(shell find templates services runbooks -type f 2>/dev/null))
-$(B)/gen/embedded.c: tools/embed.py $(EMBED_FILES)
+# templates/, services/ and runbooks/ go into the binary, as they are and packed by a program that
+# runs here: it is built without the variant's sanitizers.
+HOST := build/host
+PACK := $(HOST)/pack
+PACK_OBJ := $(patsubst %.c,$(HOST)/%.o,tools/pack.c $(BASE_SRC))
+-include $(shell find $(HOST) -name '*.d' 2>/dev/null)
+$(HOST)/%.o: %.c
 	@mkdir -p $(@D)
-	$(Q)python3 tools/embed.py $@ $(EMBED_FILES)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=c17 -O1 -MMD -MP -c $< -o $@
+$(PACK): $(PACK_OBJ)
+	$(Q)$(CC) -pthread $^ -o $@ $(PKG_LIBS)
+EMBED_FILES := $(sort $(shell find templates services runbooks -type f 2>/dev/null))
+$(B)/gen/embedded.c: tools/embed.py $(PACK) $(EMBED_FILES)
+	@mkdir -p $(@D)
+	$(Q)$(PACK) $(EMBED_FILES) >$(@D)/packed
+	$(Q)python3 tools/embed.py $@ $(EMBED_FILES) <$(@D)/packed
 SANDBOX_EMBED_FILES := $(sort $(wildcard deployer/sandbox/kinds/*.yaml deployer/sandbox/services/*.yaml))
 $(B)/gen/sandbox_embedded.c: tools/embed.py $(SANDBOX_EMBED_FILES)
 	@mkdir -p $(@D)

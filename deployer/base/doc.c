@@ -246,6 +246,17 @@ struct doc_node *doc_parse(
                    : doc_new_map(arena, (struct place){ .file = r.file, .line = 1, .column = 1 });
 }
 
+bool doc_front(struct str text, struct str *ret_front, struct str *ret_body)
+{
+    const ptrdiff_t end = str_find(text, STR("\n---\n"));
+
+    if (!str_starts(text, STR("---\n")) || end < 0)
+        return false;
+    *ret_front = str_slice(text, 3, (size_t)end + 1);
+    *ret_body = str_slice(text, (size_t)end + 5, text.len);
+    return true;
+}
+
 struct err *doc_load(
         struct arena *arena, const char *path, struct diag_list *diags, struct doc_node **ret)
 {

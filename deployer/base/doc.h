@@ -35,13 +35,15 @@ struct doc_entry {
 
 struct doc_node {
     enum doc_kind kind;
+    bool is_plain; /* DOC_SCALAR: written without quotes */
     struct place place;
     const char *text; /* DOC_SCALAR; NUL-terminated */
     size_t text_len;
-    bool is_plain;             /* DOC_SCALAR: written without quotes */
-    struct doc_entry *entries; /* DOC_MAP, in the order of the file */
-    struct doc_node **items;   /* DOC_LIST */
-    size_t count;
+    union {
+        struct doc_entry *entries; /* DOC_MAP, in the order of the file */
+        struct doc_node **items;   /* DOC_LIST */
+    };
+    size_t count; /* of them; 0 for DOC_SCALAR */
 };
 
 /*
@@ -51,6 +53,12 @@ struct doc_node {
  */
 struct doc_node *doc_parse(
         struct arena *arena, struct str text, const char *file, struct diag_list *diags);
+/*
+ * The front matter of a Markdown file, between the line "---" that it begins with and the next one;
+ * with an empty line before it, so that places are the file's. False if there is none. Points into
+ * `text`, as *ret_body, which is what follows.
+ */
+bool doc_front(struct str text, struct str *ret_front, struct str *ret_body);
 /* Reads and parses a file of at most DOC_BYTES_MAX. ERR_NOINPUT, ERR_LIMIT for the file itself. */
 MUST_CHECK struct err *doc_load(
         struct arena *arena, const char *path, struct diag_list *diags, struct doc_node **ret);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/doc_pack.h"
 #include "base/file.h"
 #include "base/jsonx.h"
 #include "catalog/embedded.h"
@@ -59,7 +60,7 @@ static void add_embedded(struct catalog *c)
     for (const struct embedded_file *e = embedded_files; e->path != NULL; e++) {
         struct catalog_file *f = arena_alloc(c->arena, sizeof(*f));
 
-        *f = (struct catalog_file){ .path = e->path, .text = e->text, .len = e->len };
+        *f = (struct catalog_file){ .path = e->path, .embedded = e };
         add_file(c, f);
     }
 }
@@ -116,13 +117,17 @@ static void add_folder(struct catalog *c, const char *dir, struct diag_list *dia
                 file_is_dir(dir) ? "has none of templates/, services/, runbooks/" : "is no folder");
 }
 
-static struct doc_node *read_yaml(
+static const struct doc_node *read_yaml(
         const struct catalog *c, const struct catalog_file *f, struct diag_list *diags)
 {
+    const struct embedded_file *in = f->embedded;
     struct doc_node *root = NULL;
 
-    if (f->disk == NULL)
-        return doc_parse(c->arena, (struct str){ .p = f->text, .len = f->len }, f->path, diags);
+    if (in != NULL && in->packed != NULL)
+        return doc_unpack(
+                c->arena, (struct str){ .p = in->packed, .len = in->packed_len }, in->path);
+    if (in != NULL)
+        return doc_parse(c->arena, (struct str){ .p = in->text, .len = in->len }, in->path, diags);
     struct err *e = doc_load(c->arena, f->disk, diags, &root);
 
     if (e != NULL)
@@ -193,18 +198,25 @@ static bool is_inside(const char *path)
     return true;
 }
 
+static struct err *find_beside(const struct catalog *c, const char *service, const char *path,
+        const struct catalog_file **ret)
+{
+    AUTO(free) char *full = xasprintf("services/%s/%s", service, path);
+
+    *ret = is_inside(path) ? index_get(&c->files, full) : NULL;
+    return *ret == NULL ? err_new(ERR_CONFIG, 0, "there is no file %s", full) : NULL;
+}
+
 struct err *load_text(
         const struct catalog *c, const char *service, const char *path, struct buf *ret)
 {
-    AUTO(free) char *full = xasprintf("services/%s/%s", service, path);
-    const struct catalog_file *f = is_inside(path) ? index_get(&c->files, full) : NULL;
+    const struct catalog_file *f = NULL;
 
-    if (f == NULL)
-        return err_new(ERR_CONFIG, 0, "there is no file %s", full);
+    TRY(find_beside(c, service, path, &f));
     if (f->disk != NULL)
         return file_read(f->disk, CATALOG_FILE_MAX, ret);
-    buf_add(ret, f->text, f->len);
-    return buf_check(ret, full);
+    buf_add(ret, f->embedded->text, f->embedded->len);
+    return buf_check(ret, f->path);
 }
 
 /* Reads and checks all files, or those on disk. */
@@ -310,47 +322,65 @@ const json_t *catalog_service(const struct catalog *c, const char *name)
     return s == NULL ? NULL : f->document;
 }
 
-/* A contract's variables may stand in a JSON file: there are hundreds, and YAML takes its time. */
-static struct err *load_variables(const struct catalog *c, const char *service, json_t *contract)
+static json_t *wanted_variables(
+        const struct doc_node *all, const json_t *names, struct diag_list *diags)
 {
-    const char *file = jsonx_text(contract, "variables");
-    AUTO(buf) struct buf text = BUF_INIT(CATALOG_FILE_MAX);
-    json_t *variables = NULL;
+    json_t *variables = jsonx_must(json_object());
 
-    if (file == NULL)
-        return NULL;
-    TRY(load_text(c, service, file, &text));
-    TRY(jsonx_load(buf_str(&text), file, &variables));
-    json_object_set_new(contract, "variables", variables);
+    for (size_t i = 0; all->kind == DOC_MAP && i < all->count; i++) {
+        const struct doc_entry *e = &all->entries[i];
+        const bool is_wanted = names == NULL || json_object_get(names, e->key) != NULL
+                               || doc_get(e->value, "required") != NULL;
+
+        json_object_set_new(
+                variables, e->key, is_wanted ? doc_json(e->value, e->key, diags) : json_null());
+    }
+    return variables;
+}
+
+/* A contract's variables may stand in a file of their own, YAML or JSON. */
+static struct err *load_variables(const struct catalog *c, const char *service,
+        const struct doc_node *contract, const json_t *names, struct diag_list *diags, json_t **ret)
+{
+    const struct doc_node *variables = doc_get(contract, "variables");
+    const struct catalog_file *f = NULL;
+
+    if (variables != NULL && variables->kind == DOC_SCALAR) {
+        TRY(find_beside(c, service, variables->text, &f));
+        variables = read_yaml(c, f, diags);
+    }
+    *ret = variables == NULL ? NULL : wanted_variables(variables, names, diags);
     return NULL;
 }
 
 const json_t *catalog_contract(
-        const struct catalog *c, const char *service, struct diag_list *diags)
+        const struct catalog *c, const char *service, const json_t *names, struct diag_list *diags)
 {
     const struct service *s = load_service(c, service, own_diags(c));
     const struct doc_node *named = s == NULL ? NULL : doc_get(s->root, "contract");
-    AUTO(buf) struct buf text = BUF_INIT(CATALOG_FILE_MAX);
+    const struct catalog_file *f = NULL;
 
     if (named == NULL || named->text == NULL)
         return NULL;
-    const char *file = arena_printf(c->arena, "services/%s/%s", service, named->text);
-    AUTO(err) struct err *e = load_text(c, service, named->text, &text);
+    AUTO(err) struct err *e = find_beside(c, service, named->text, &f);
 
     if (e != NULL) {
         diag_add(diags, DIAG_ERROR, "catalog", named->place, "contract", "%s", err_text(e));
         return NULL;
     }
-    const struct doc_node *root = doc_parse(c->arena, buf_str(&text), file, diags);
+    const struct doc_node *root = read_yaml(c, f, diags);
 
     if (root == NULL)
         return NULL;
     json_t *contract = reader_keep(c->arena, doc_json(root, "", diags));
+    json_t *variables = NULL;
 
-    e = load_variables(c, service, contract);
+    e = load_variables(c, service, root, names, diags, &variables);
     if (e != NULL) {
         diag_add(diags, DIAG_ERROR, "catalog", root->place, "variables", "%s", err_text(e));
         return NULL;
     }
+    if (variables != NULL)
+        json_object_set_new(contract, "variables", variables);
     return contract;
 }

@@ -33,9 +33,11 @@ const json_t *catalog_service(const struct catalog *c, const char *name);
 /*
  * The contract of a service's variables (docs/lints.md, "Contracts"): the file that its `contract`
  * names, as JSON. NULL: it has none, or it can't be read (then an error is in `diags`).
+ * `names` is {NAME: anything}, or NULL for all: of hundreds of variables an environment sets a few,
+ * and one that is neither among them nor required is there as null.
  */
 const json_t *catalog_contract(
-        const struct catalog *c, const char *service, struct diag_list *diags);
+        const struct catalog *c, const char *service, const json_t *names, struct diag_list *diags);
 
 struct catalog_options {
     const char *target; /* "azure" or "sandbox" */

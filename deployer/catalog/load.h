@@ -12,15 +12,16 @@
 #include "catalog/kind.h"
 #include "catalog/service.h"
 
+struct embedded_file;
+
 enum catalog_state { CATALOG_FOUND, CATALOG_READ, CATALOG_BROKEN };
 
 /* A file of templates/ or services/, embedded or on disk. */
 struct catalog_file {
-    const char *path; /* "services/redis/service.yaml" */
-    const char *disk; /* where it is on disk, or NULL: embedded */
-    const char *text; /* embedded */
-    size_t len;
-    const char *name; /* of the kind or service */
+    const char *path;                     /* "services/redis/service.yaml" */
+    const char *disk;                     /* where it is on disk, or NULL */
+    const struct embedded_file *embedded; /* or NULL: on disk */
+    const char *name;                     /* of the kind or service */
     enum catalog_state state;
     struct kind *kind;
     struct service *service;

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "catalog/embedded.h"
 
 static const struct doc_node *map_or_null(const struct doc_node *n)
 {
@@ -101,7 +102,8 @@ static void add_always(struct expansion *x)
         struct catalog_file *f = x->catalog->services.items[i];
 
         /* Cheap look before the file is read: few services are in every stack. */
-        if (f->disk == NULL && f->state == CATALOG_FOUND && strstr(f->text, "always:") == NULL)
+        if (f->embedded != NULL && f->state == CATALOG_FOUND
+                && strstr(f->embedded->text, "always:") == NULL)
             continue;
         const struct service *spec = load_service(x->catalog, f->name, x->diags);
 

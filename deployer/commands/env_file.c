@@ -150,7 +150,7 @@ static struct err *find_contract(
 
     if (c->catalog == NULL)
         TRY(context_load_catalog(c));
-    *ret = catalog_contract(c->catalog, service, &c->diags);
+    *ret = catalog_contract(c->catalog, service, NULL, &c->diags);
     TRY(context_check_diags(c, "the contract"));
     if (*ret == NULL)
         return err_new(ERR_USAGE, 0, "env: service '%s' has no contract", service);

@@ -1,26 +1,28 @@
 #include "commands/runbook_set.h"
 
 #include "base/alloc.h"
+#include "base/doc_pack.h"
 #include "base/file.h"
 #include "catalog/embedded.h"
 
-static bool has_lint(struct str text)
+static void add_embedded(
+        struct context *c, const struct embedded_file *f, bool only_lints, struct runbooks *set)
 {
-    const ptrdiff_t end = str_find(text, STR("\n---\n"));
+    const struct str packed = { .p = f->packed, .len = f->packed_len };
+    const struct doc_node *front = doc_unpack(c->arena, packed, f->path);
+    struct str yaml, body;
 
-    return str_find(str_slice(text, 0, end < 0 ? 0 : (size_t)end), STR("\nlint:")) >= 0;
+    if ((!only_lints || doc_get(front, "lint") != NULL)
+            && doc_front((struct str){ .p = f->text, .len = f->len }, &yaml, &body))
+        runbook_add_read(set, front, body.p, f->path, &c->diags);
 }
 
 static struct err *load(struct context *c, bool only_lints, struct runbooks *ret)
 {
     *ret = (struct runbooks){ .arena = c->arena };
     for (const struct embedded_file *f = embedded_files; f->path != NULL; f++) {
-        const struct str path = str_of(f->path);
-
-        if (str_starts(path, STR("runbooks/")) && str_ends(path, STR(".md"))
-                && str_find(path, STR("/README")) < 0
-                && (!only_lints || has_lint((struct str){ .p = f->text, .len = f->len })))
-            runbook_add(ret, (struct str){ .p = f->text, .len = f->len }, f->path, &c->diags);
+        if (str_starts(str_of(f->path), STR("runbooks/")) && f->packed != NULL)
+            add_embedded(c, f, only_lints, ret);
     }
     for (size_t i = 0; i < c->catalogs.count; i++) {
         AUTO(free) char *dir = file_join(c->catalogs.items[i], "runbooks");

@@ -47,7 +47,7 @@ static json_t *context_of(struct lint_run *run, const json_t *contract)
         json_auto_t *sink = jsonx_must(json_object());
         json_auto_t *rule = jsonx_must(
                 json_pack("{s:{s:O}, s:s, s:s}", "for", "it", text, "when", "true", "text", ""));
-        struct rule_scope scope = { .root = run->view->root, .vars = vars };
+        struct rule_scope scope = { .root = run->view->root, .vars = vars, .memory = &run->memory };
         struct err *e = rule_judge(rule, &scope, on_value, sink);
 
         if (e != NULL)
@@ -74,6 +74,7 @@ static void judge_service(struct lint_run *run, const char *service, const json_
             .container = jsonx_text(c, "name"),
             .context = context,
             .root = run->view->root,
+            .memory = &run->memory,
             .fn = on_finding,
             .arg = &told };
 
@@ -86,14 +87,29 @@ static void judge_service(struct lint_run *run, const char *service, const json_
     }
 }
 
+/* Every variable that a container of the service has: {NAME: value}. Owned. */
+static json_t *names_of(const struct lint_run *run, const char *service)
+{
+    json_t *names = jsonx_must(json_object());
+    size_t i = 0;
+    json_t *c = NULL;
+
+    json_array_foreach (json_object_get(run->view->root, "containers"), i, c) {
+        if (text_eq(jsonx_text(c, "service"), service))
+            json_object_update(names, json_object_get(c, "env"));
+    }
+    return names;
+}
+
 void lint_contracts(struct lint_run *run)
 {
     const char *name = NULL;
     json_t *service = NULL;
 
     json_object_foreach ((json_t *)(uintptr_t)run->view->model->services, name, service) {
+        json_auto_t *names = names_of(run, name);
         const json_t *contract =
-                catalog_contract(run->in->catalog, jsonx_text(service, "use"), run->diags);
+                catalog_contract(run->in->catalog, jsonx_text(service, "use"), names, run->diags);
 
         if (contract != NULL)
             judge_service(run, name, contract);

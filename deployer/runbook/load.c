@@ -32,7 +32,7 @@ const char *runbook_severity_name(enum runbook_severity severity)
 struct load {
     struct runbooks *set;
     struct diag_list *diags;
-    struct doc_node *root;
+    const struct doc_node *root;
 };
 
 static void complain(const struct load *l, const struct doc_node *at, const char *path,
@@ -236,15 +236,13 @@ static void put(struct runbooks *set, const struct runbook *r)
     set->items[set->count++] = *r;
 }
 
-static void read_front(struct load *l, const char *file, const char *body)
+static struct runbook read_front(const struct load *l, const char *file, const char *body)
 {
+    const char *certainty = text_of(l, "certainty", false);
     struct runbook r = {
         .file = arena_text(l->set->arena, file), .body = body, .place = l->root->place
     };
-    const char *certainty = text_of(l, "certainty", false);
-    const char *base = strrchr(file, '/');
 
-    check_keys(l);
     r.id = text_of(l, "id", true);
     r.title = text_of(l, "title", true);
     r.area = text_of(l, "area", true);
@@ -260,39 +258,57 @@ static void read_front(struct load *l, const char *file, const char *body)
     r.rank = rank_of(l);
     r.cause = text_of(l, "cause", false);
     r.fix = text_of(l, "fix", true);
-    check_patterns(l, &r);
-    check_conditions(l, &r);
-    check_sections(l, &r);
-    if (!is_id(r.id))
+    return r;
+}
+
+static bool is_sound(const struct load *l, const struct runbook *r)
+{
+    const char *base = strrchr(r->file, '/');
+
+    check_keys(l);
+    check_patterns(l, r);
+    check_conditions(l, r);
+    check_sections(l, r);
+    if (!is_id(r->id))
         complain(l, doc_get(l->root, "id"), "id", "an id is capitals, a dash and three digits");
-    else if (!str_starts(str_of(base == NULL ? file : base + 1), str_of(r.id)))
-        complain(l, doc_get(l->root, "id"), "id", "the file's name does not begin with %s", r.id);
+    else if (!str_starts(str_of(base == NULL ? r->file : base + 1), str_of(r->id)))
+        complain(l, doc_get(l->root, "id"), "id", "the file's name does not begin with %s", r->id);
     else
-        put(l->set, &r);
+        return true;
+    return false;
 }
 
 void runbook_add(struct runbooks *set, struct str text, const char *file, struct diag_list *diags)
 {
     struct load l = { .set = set, .diags = diags };
     const struct place start = { .file = file, .line = 1, .column = 1 };
-    const ptrdiff_t end = str_find(text, STR("\n---\n"));
+    struct str front, body;
 
-    if (!str_starts(text, STR("---\n")) || end < 0) {
+    if (!doc_front(text, &front, &body)) {
         diag_add(diags, DIAG_ERROR, "runbook", start, "",
                 "no front matter: the file begins with '---' and it ends with '---'");
         return;
     }
-    /* The first line stays, as an empty one, so that the places are the file's. */
-    AUTO(free) char *front = str_dup(str_slice(text, 3, (size_t)end + 1));
-
-    l.root = doc_parse(set->arena, str_of(front), file, diags);
+    l.root = doc_parse(set->arena, front, file, diags);
     if (l.root == NULL)
         return;
     if (l.root->kind != DOC_MAP) {
         diag_add(diags, DIAG_ERROR, "runbook", start, "", "the front matter is no map");
         return;
     }
-    read_front(&l, file, arena_str(set->arena, str_slice(text, (size_t)end + 5, text.len)));
+    const struct runbook r = read_front(&l, file, arena_str(set->arena, body));
+
+    if (is_sound(&l, &r))
+        put(set, &r);
+}
+
+void runbook_add_read(struct runbooks *set, const struct doc_node *front, const char *body,
+        const char *file, struct diag_list *diags)
+{
+    const struct load l = { .set = set, .diags = diags, .root = front };
+    const struct runbook r = read_front(&l, file, body);
+
+    put(set, &r);
 }
 
 struct folder {

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/doc.h"
 #include "base/str.h"
 
 #define RUNBOOK_BYTES_MAX (256u << 10)
@@ -51,6 +52,12 @@ struct runbooks {
 
 /* Reads one file's text into the set; what is wrong goes to diags. The same id replaces. */
 void runbook_add(struct runbooks *set, struct str text, const char *file, struct diag_list *diags);
+/*
+ * The same with a file whose front matter was read before, and whose form the tests check: what is
+ * built in. Keeps all that it is given.
+ */
+void runbook_add_read(struct runbooks *set, const struct doc_node *front, const char *body,
+        const char *file, struct diag_list *diags);
 /* All *.md of a folder. ERR_NOINPUT when there is none. */
 MUST_CHECK struct err *runbook_add_folder(
         struct runbooks *set, const char *dir, struct diag_list *diags);
