@@ -9,7 +9,9 @@
 
 #include "base/alloc.h"
 
-#define CHUNK_BYTES 16384u
+/* An arena begins small, since many live for one expression, and grows by doubling. */
+#define CHUNK_BYTES_MIN 512u
+#define CHUNK_BYTES_MAX 65536u
 #define ALIGN_BYTES (_Alignof(max_align_t))
 
 struct chunk {
@@ -50,24 +52,39 @@ void arena_free(struct arena *a)
     free(a);
 }
 
-void *arena_alloc(struct arena *a, size_t size_bytes)
+static void add_chunk(struct arena *a, size_t need)
+{
+    const size_t before = a->chunks == NULL ? 0 : a->chunks->capacity;
+    size_t capacity = before == 0 ? CHUNK_BYTES_MIN : before * 2;
+
+    if (capacity > CHUNK_BYTES_MAX)
+        capacity = CHUNK_BYTES_MAX;
+    if (capacity < need)
+        capacity = need;
+    struct chunk *c = xrealloc(NULL, 1, sizeof(*c) + capacity);
+
+    *c = (struct chunk){ .next = a->chunks, .capacity = capacity };
+    a->chunks = c;
+}
+
+/* Not zeroed: a whole chunk at once would be memory touched for nothing. */
+static void *take(struct arena *a, size_t size_bytes)
 {
     if (size_bytes > SIZE_MAX / 2)
         die_oom();
     const size_t need = (size_bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
 
-    if (a->chunks == NULL || a->chunks->capacity - a->chunks->used < need) {
-        const size_t capacity = need > CHUNK_BYTES ? need : CHUNK_BYTES;
-        struct chunk *c = xcalloc(1, sizeof(*c) + capacity);
-
-        c->capacity = capacity;
-        c->next = a->chunks;
-        a->chunks = c;
-    }
+    if (a->chunks == NULL || a->chunks->capacity - a->chunks->used < need)
+        add_chunk(a, need);
     void *p = a->chunks->bytes + a->chunks->used;
 
     a->chunks->used += need;
     return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size_bytes)
+{
+    return memset(take(a, size_bytes), 0, size_bytes);
 }
 
 char *arena_text(struct arena *a, const char *text)
@@ -77,10 +94,11 @@ char *arena_text(struct arena *a, const char *text)
 
 char *arena_str(struct arena *a, struct str s)
 {
-    char *copy = arena_alloc(a, s.len + 1);
+    char *copy = take(a, s.len + 1);
 
     if (s.len > 0)
         memcpy(copy, s.p, s.len);
+    copy[s.len] = '\0';
     return copy;
 }
 

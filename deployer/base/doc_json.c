@@ -156,8 +156,9 @@ static json_t *scalar_json(const struct doc_node *n, const struct way *w, struct
         if (typed != NULL)
             return typed;
     }
-    if (!text_is_utf8(s))
-        complain(diags, "yaml.utf8", n->place, w, "is not UTF-8");
+    if (text_is_utf8(s))
+        return jsonx_must(json_stringn_nocheck(s.p, s.len));
+    complain(diags, "yaml.utf8", n->place, w, "is not UTF-8");
     return text_json(s);
 }
 

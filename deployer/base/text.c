@@ -45,12 +45,13 @@ static size_t utf8_len(struct str s)
 
 bool text_is_utf8(struct str s)
 {
-    while (s.len > 0) {
-        const size_t n = utf8_len(s);
+    for (size_t i = 0; i < s.len;) {
+        const bool is_ascii = (unsigned char)s.p[i] < 0x80;
+        const size_t n = is_ascii ? 1 : utf8_len(str_slice(s, i, s.len));
 
         if (n == 0)
             return false;
-        s = str_slice(s, n, s.len);
+        i += n;
     }
     return true;
 }
@@ -88,7 +89,7 @@ void text_add_escaped(struct buf *out, struct str s)
 json_t *text_json(struct str s)
 {
     if (text_is_utf8(s)) {
-        json_t *j = json_stringn(s.p, s.len);
+        json_t *j = json_stringn_nocheck(s.p, s.len);
 
         if (j == NULL)
             die_oom();
@@ -167,8 +168,12 @@ const char *text_suggest(struct str wrong, const char *const *words, size_t coun
             continue;
         if (same_letters(wrong, word))
             return words[i];
-        const size_t d = distance(wrong, word);
         const size_t longer = wrong.len > word.len ? wrong.len : word.len;
+        const size_t shorter = wrong.len > word.len ? word.len : wrong.len;
+
+        if ((longer - shorter) * 3 > longer) /* that many letters are too much by themselves */
+            continue;
+        const size_t d = distance(wrong, word);
 
         if (d * 3 <= longer && (best == NULL || d < best_distance)) {
             best = words[i];
