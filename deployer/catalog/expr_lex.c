@@ -107,22 +107,27 @@ static void read_number(struct lex *l)
     }
 }
 
+static size_t mark_len(char first, char second)
+{
+    const bool is_doubled = first == second && strchr("=&|?", first) != NULL;
+
+    if (is_doubled || (second == '=' && strchr("!<>", first) != NULL))
+        return 2;
+    return strchr("<>!?:()[]{},.", first) != NULL ? 1 : 0;
+}
+
 static struct err *read_mark(struct lex *l)
 {
-    static const char *const marks[] = { "==", "!=", "<=", ">=", "&&", "||", "??", "<", ">", "!",
-        "?", ":", "(", ")", "[", "]", "{", "}", ",", "." };
-    const struct str rest = str_slice(l->text, l->at, l->text.len);
+    const char first = peek(l, 0);
+    const size_t len = first == '\0' ? 0 : mark_len(first, peek(l, 1));
 
-    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
-        if (str_starts(rest, str_of(marks[i]))) {
-            l->at += strlen(marks[i]);
-            return NULL;
-        }
-    }
+    l->at += len;
+    if (len > 0)
+        return NULL;
     AUTO(buf) struct buf shown = BUF_INIT(64);
 
-    text_add_escaped(&shown, str_slice(rest, 0, 1));
-    if (rest.p[0] == '=')
+    text_add_escaped(&shown, str_slice(l->text, l->at, l->at + 1));
+    if (first == '=')
         return err_new(ERR_CONFIG, 0, "'=' is no operator: write ==");
     return err_new(ERR_CONFIG, 0, "'%s' can't stand here", buf_text(&shown));
 }
@@ -159,5 +164,5 @@ struct err *lex_next(struct lex *l)
 
 bool lex_is(const struct lex *l, const char *mark)
 {
-    return l->kind == LEX_MARK && str_eq(l->word, str_of(mark));
+    return l->kind == LEX_MARK && l->word.p[0] == mark[0] && str_eq(l->word, str_of(mark));
 }

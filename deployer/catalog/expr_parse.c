@@ -104,11 +104,11 @@ static struct err *unexpected(const struct parser *p, const char *wanted)
 
 static struct err *expect(struct parser *p, const char *mark)
 {
+    if (lex_is(&p->lex, mark))
+        return lex_next(&p->lex);
     AUTO(free) char *wanted = xasprintf("'%s'", mark);
 
-    if (!lex_is(&p->lex, mark))
-        return unexpected(p, wanted);
-    return lex_next(&p->lex);
+    return unexpected(p, wanted);
 }
 
 /* Items up to `close`, which is consumed; the opening mark already is. */

@@ -252,17 +252,34 @@ static bool match_here(
     return is_match;
 }
 
-/* Whether a | stands outside of all groups: the ^ then belongs to the first alternative only. */
-static bool has_top_alternatives(const char *p, const char *end)
+/* The end of the alternative that begins at `p`: a | outside of all groups. NULL: not ours. */
+static const char *alternative_end(const char *p, const char *end)
 {
     while (p < end && *p != '|') {
-        const char *behind = strchr("*+?{}$^)", *p) != NULL ? p + 1 : atom_end(p, end);
-
-        if (behind == NULL)
-            return true;
-        p = behind;
+        p = strchr("*+?{}$^)", *p) != NULL ? p + 1 : atom_end(p, end);
+        if (p == NULL)
+            return NULL;
     }
-    return p < end;
+    return p;
+}
+
+/* One alternative anywhere in the text, or with a ^ at its beginning. */
+static bool find(struct matcher *m, const char *p, const char *end, const char *text)
+{
+    struct atom first = { .p = p, .sequence_end = end };
+
+    if (*p == '^')
+        return match_here(m, p + 1, end, text, NULL);
+    first.end = strchr("($", *p) != NULL ? NULL : atom_end(p, end);
+    const bool is_single = first.end != NULL && read_quantifier(&first, end) && first.min > 0;
+
+    for (const char *s = text; !m->is_lost; s++) {
+        if ((!is_single || match_single(&first, s)) && match_here(m, p, end, s, NULL))
+            return true;
+        if (*s == '\0')
+            break;
+    }
+    return false;
 }
 
 enum pattern_answer pattern_match(const char *pattern, const char *text)
@@ -274,11 +291,21 @@ enum pattern_answer pattern_match(const char *pattern, const char *text)
         if (*c >= 0x80)
             return PATTERN_UNKNOWN;
     }
-    if (pattern[0] != '^' || has_top_alternatives(pattern + 1, end)) /* a search, or worse */
-        return PATTERN_UNKNOWN;
-    const bool is_match = match_here(&m, pattern + 1, end, text, NULL);
+    for (const char *p = pattern;; p++) {
+        const char *behind = alternative_end(p, end);
 
-    return m.is_lost ? PATTERN_UNKNOWN : is_match ? PATTERN_YES : PATTERN_NO;
+        if (behind == NULL || behind == p)
+            return PATTERN_UNKNOWN;
+        const bool is_match = find(&m, p, behind, text);
+
+        if (m.is_lost)
+            return PATTERN_UNKNOWN;
+        if (is_match)
+            return PATTERN_YES;
+        p = behind;
+        if (p == end)
+            return PATTERN_NO;
+    }
 }
 
 bool pattern_found(const char *pattern, const char *text)

@@ -71,7 +71,7 @@ static void check_normal_form(const char *left, json_t *values)
 static void check_pattern(const char *text)
 {
     static const char *const patterns[] = { "^[a-z](-?[a-z0-9])*$", "^(a|ab)(c|bcd){0,3}$",
-        "^[^/]{2,5}x?$" };
+        "^[^/]{2,5}x?$", "[/@]a.*(:|$)|^b+$", "x(a|ab)(c|bcd)?$|:" };
 
     for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
         const enum pattern_answer answer = pattern_match(patterns[i], text);
