@@ -186,24 +186,43 @@ static void check_required(const struct body *b, const json_t *body)
 
 /* ---- misspelt ---- */
 
-/* The words that the kind knows below `path`. */
-static size_t known_below(
-        const struct kind *k, const char *path, const char **words, size_t max, struct arena *arena)
+/* The word behind `path` in a known one, "" if it is not below: up to the next step. */
+static struct str word_below(const char *known, const char *path, size_t len)
+{
+    if (len > 0 && (strncmp(known, path, len) != 0 || known[len] != '.'))
+        return STR("");
+    const char *word = len == 0 ? known : known + len + 1;
+
+    return (struct str){ .p = word, .len = strcspn(word, ".[") };
+}
+
+/* Whether the kind knows `key` below `path`. */
+static bool is_known(const struct kind *k, const char *path, const char *key)
 {
     const size_t len = strlen(path);
+
+    for (size_t i = 0; i < k->property_count; i++) {
+        if (str_eq(word_below(k->properties[i].path, path, len), str_of(key)))
+            return true;
+    }
+    return false;
+}
+
+/* The word below `path` that `key` may have been meant to be; NULL. */
+static const char *meant_below(
+        const struct kind *k, const char *path, const char *key, struct arena *arena)
+{
+    const size_t len = strlen(path);
+    const char *words[256];
     size_t n = 0;
 
-    for (size_t i = 0; i < k->property_count && n < max; i++) {
-        const char *own = k->properties[i].path;
-        const bool is_below = len == 0 || (strncmp(own, path, len) == 0 && own[len] == '.');
+    for (size_t i = 0; i < k->property_count && n < ARRAY_LEN(words); i++) {
+        const struct str word = word_below(k->properties[i].path, path, len);
 
-        if (!is_below)
-            continue;
-        const char *word = len == 0 ? own : own + len + 1;
-
-        words[n++] = arena_str(arena, (struct str){ .p = word, .len = strcspn(word, ".[") });
+        if (word.len > 0)
+            words[n++] = arena_str(arena, word);
     }
-    return n;
+    return text_suggest(str_of(key), words, n);
 }
 
 /* ARM has both destinationPortRange and destinationPortRanges. */
@@ -217,15 +236,11 @@ static bool is_plural(const char *one, const char *many)
 static void check_key(const struct body *b, const char *parent, const char *path, const char *key,
         const json_t *beside)
 {
+    if (is_known(b->resource->kind, parent, key))
+        return;
     AUTO(arena) struct arena *arena = arena_new();
-    const char *words[256];
-    const size_t n = known_below(b->resource->kind, parent, words, ARRAY_LEN(words), arena);
-    const char *meant = text_suggest(str_of(key), words, n);
+    const char *meant = meant_below(b->resource->kind, parent, key, arena);
 
-    for (size_t i = 0; i < n; i++) {
-        if (text_eq(words[i], key))
-            return;
-    }
     if (meant == NULL || json_object_get(beside, meant) != NULL || is_plural(key, meant)
             || is_plural(meant, key))
         return;

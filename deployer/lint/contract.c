@@ -328,7 +328,9 @@ static struct err *check_rules(const struct contract_subject *s)
         json_auto_t *vars =
                 jsonx_must(json_pack("{s:O, s:O?}", "env", s->env, "context", s->context));
         json_auto_t *placed = with_place(rule);
-        struct rule_scope scope = { .root = s->root != NULL ? s->root : empty, .vars = vars };
+        struct rule_scope scope = {
+            .root = s->root != NULL ? s->root : empty, .vars = vars, .memory = s->memory
+        };
         struct sink sink = { .subject = s, .rule = rule };
 
         if (json_object_get(vars, "context") == NULL)

@@ -13,6 +13,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+struct rule_memory;
+
 struct contract_finding {
     const char *code;    /* "env.required" ... or "env.RULE" */
     const char *runbook; /* id, or NULL */
@@ -24,10 +26,11 @@ struct contract_finding {
 
 struct contract_subject {
     const json_t *contract;
-    const json_t *env;     /* {NAME: text, or {"$unknown"}}; empty texts count as not set */
-    const char *container; /* NULL: one environment for all of them */
-    const json_t *context; /* {NAME: [value]}, or NULL */
-    const json_t *root;    /* further names of rules (a view's), or NULL */
+    const json_t *env;          /* {NAME: text, or {"$unknown"}}; empty texts count as not set */
+    const char *container;      /* NULL: one environment for all of them */
+    const json_t *context;      /* {NAME: [value]}, or NULL */
+    const json_t *root;         /* further names of rules (a view's), or NULL */
+    struct rule_memory *memory; /* or NULL */
     void (*fn)(void *arg, const struct contract_finding *f);
     void *arg;
 };

@@ -130,7 +130,7 @@ void lint_judge(struct lint_run *run, const json_t *rule, const json_t *vars, co
 {
     json_auto_t *own =
             vars == NULL ? jsonx_must(json_object()) : json_copy((json_t *)(uintptr_t)vars);
-    struct rule_scope scope = { .root = run->view->root, .vars = own };
+    struct rule_scope scope = { .root = run->view->root, .vars = own, .memory = &run->memory };
     struct sink sink = { .run = run, .rule = rule, .otherwise = otherwise };
     AUTO(err) struct err *e = rule_judge(rule, &scope, on_break, &sink);
 
@@ -271,9 +271,12 @@ static json_t *sorted(json_t *findings)
 json_t *lint_stack(const struct lint_input *in, struct diag_list *diags)
 {
     AUTO(lint_view) struct lint_view view = { 0 };
-    struct lint_run run = {
-        .in = in, .view = &view, .findings = jsonx_must(json_array()), .diags = diags
-    };
+    AUTO(arena) struct arena *arena = arena_new();
+    struct lint_run run = { .in = in,
+        .view = &view,
+        .memory.parsed.arena = arena,
+        .findings = jsonx_must(json_array()),
+        .diags = diags };
 
     lint_view_init(&view, in->model, in->stack);
     lint_bodies(&run);
@@ -312,7 +315,7 @@ void lint_check_rules(
     }
     for (size_t i = 0; i < catalog_service_count(c); i++) {
         const char *name = catalog_service_name(c, i);
-        const json_t *contract = catalog_contract(c, name, diags);
+        const json_t *contract = catalog_contract(c, name, NULL, diags);
         AUTO(err) struct err *e = contract == NULL ? NULL : contract_check(contract);
 
         if (e != NULL)

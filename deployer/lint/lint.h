@@ -13,6 +13,7 @@
 
 #include "base/diag.h"
 #include "catalog/catalog.h"
+#include "lint/rule.h"
 #include "lint/view.h"
 #include "runbook/runbook.h"
 
@@ -40,6 +41,7 @@ void lint_check_rules(
 struct lint_run {
     const struct lint_input *in;
     struct lint_view *view;
+    struct rule_memory memory;
     json_t *findings;
     struct diag_list *diags;
 };

@@ -12,6 +12,13 @@
 #define RULE_TEXT_MAX (64u << 10)
 #define RULE_ROUNDS_MAX 200000u /* combinations of all `for` of one rule */
 
+/* An expression of the rule; parsed when it is needed, for most rules are about nothing here. */
+struct part {
+    const char *what;
+    struct str text; /* .p NULL: the rule has none */
+    const struct expr_node *tree;
+};
+
 struct judge {
     const json_t *rule;
     struct rule_scope *scope;
@@ -21,12 +28,10 @@ struct judge {
     struct secret_table secrets; /* stays empty: the view has none */
     struct {
         const char *name;
-        struct expr_node *list;
-        struct str text;
+        struct part list;
     } loops[8];
     size_t loop_count;
-    struct expr_node *when, *assert;
-    struct str when_text, assert_text;
+    struct part when, assert;
     size_t rounds;
 };
 
@@ -86,12 +91,31 @@ static struct str str_at(const json_t *object, const char *key)
     return (struct str){ .p = json_string_value(v), .len = json_string_length(v) };
 }
 
-static struct err *parse(struct judge *j, struct str text, struct expr_node **ret)
+static struct err *parse_new(struct judge *j, struct part *p)
 {
+    struct arena *arena = j->scope->memory != NULL ? j->scope->memory->parsed.arena : j->arena;
+    struct expr_node *tree = NULL;
     size_t offset = 0;
 
-    return err_wrap(
-            expr_parse(j->arena, text, ret, &offset), "'%.*s' at %zu", STR_ARG(text), offset);
+    TRY(err_wrap(expr_parse(arena, p->text, &tree, &offset), "%s: '%.*s' at %zu", p->what,
+            STR_ARG(p->text), offset));
+    p->tree = tree;
+    if (j->scope->memory != NULL)
+        index_put(&j->scope->memory->parsed, arena_str(arena, p->text), tree);
+    return NULL;
+}
+
+static struct err *parse(struct judge *j, struct part *p)
+{
+    if (p->tree == NULL && j->scope->memory != NULL)
+        p->tree = index_get(&j->scope->memory->parsed, p->text.p);
+    return p->tree == NULL ? parse_new(j, p) : NULL;
+}
+
+static struct err *evaluate_part(struct judge *j, struct part *p, json_t **ret)
+{
+    TRY(parse(j, p));
+    return err_wrap(evaluate(j, p->tree, p->text, ret), "%s", p->what);
 }
 
 /* ---- texts ---- */
@@ -173,13 +197,13 @@ static struct err *judge_one(struct judge *j)
 
     if (++j->rounds > RULE_ROUNDS_MAX)
         return err_new(ERR_LIMIT, 0, "more than %u combinations", RULE_ROUNDS_MAX);
-    if (j->when != NULL) {
-        TRY(err_wrap(evaluate(j, j->when, j->when_text, &when), "when"));
+    if (j->when.text.p != NULL) {
+        TRY(evaluate_part(j, &j->when, &when));
         if (!json_is_true(when))
             return NULL;
     }
-    if (j->assert != NULL) {
-        TRY(err_wrap(evaluate(j, j->assert, j->assert_text, &holds), "assert"));
+    if (j->assert.text.p != NULL) {
+        TRY(evaluate_part(j, &j->assert, &holds));
         if (!json_is_false(holds) && !json_is_null(holds))
             return NULL;
     }
@@ -194,8 +218,7 @@ static struct err *loop(struct judge *j, size_t at)
 
     if (at == j->loop_count)
         return judge_one(j);
-    TRY(err_wrap(
-            evaluate(j, j->loops[at].list, j->loops[at].text, &list), "for %s", j->loops[at].name));
+    TRY(err_wrap(evaluate_part(j, &j->loops[at].list, &list), "for %s", j->loops[at].name));
     if (json_is_object(list) && eval_mark(list) == EVAL_PLAIN) {
         const char *key = NULL;
 
@@ -225,16 +248,11 @@ static struct err *prepare(struct judge *j)
             return err_new(ERR_CONFIG, 0, "for: more than %zu names", ARRAY_LEN(j->loops));
         if (text.p == NULL)
             return err_new(ERR_CONFIG, 0, "for.%s is no text", key);
-        TRY(err_wrap(parse(j, text, &j->loops[j->loop_count].list), "for.%s", key));
-        j->loops[j->loop_count].text = text;
+        j->loops[j->loop_count].list = (struct part){ .what = "list", .text = text };
         j->loops[j->loop_count++].name = key;
     }
-    j->when_text = str_at(j->rule, "when");
-    j->assert_text = str_at(j->rule, "assert");
-    if (j->when_text.p != NULL)
-        TRY(err_wrap(parse(j, j->when_text, &j->when), "when"));
-    if (j->assert_text.p != NULL)
-        TRY(err_wrap(parse(j, j->assert_text, &j->assert), "assert"));
+    j->when = (struct part){ .what = "when", .text = str_at(j->rule, "when") };
+    j->assert = (struct part){ .what = "assert", .text = str_at(j->rule, "assert") };
     return NULL;
 }
 
@@ -259,9 +277,9 @@ struct err *rule_text(const json_t *object, const char *key, struct rule_scope *
 
     *ret = NULL;
     TRY(prepare(&j));
-    if (j.when != NULL)
-        TRY(err_wrap(evaluate(&j, j.when, j.when_text, &when), "when"));
-    return j.when != NULL && !json_is_true(when) ? NULL : fill(&j, key, ret);
+    if (j.when.text.p != NULL)
+        TRY(evaluate_part(&j, &j.when, &when));
+    return when != NULL && !json_is_true(when) ? NULL : fill(&j, key, ret);
 }
 
 /* ---- the form ---- */
@@ -275,12 +293,21 @@ static struct err *check_functions(const struct expr_node *n)
     return NULL;
 }
 
+static struct err *check_part(struct judge *j, struct part *p)
+{
+    if (p->text.p == NULL)
+        return NULL;
+    TRY(parse(j, p));
+    return err_wrap(check_functions(p->tree), "%s", p->what);
+}
+
 struct err *rule_check(const json_t *rule)
 {
     static const char *const keys[] = { "id", "for", "when", "assert", "text", "fix", "at",
         "severity", "runbook", "containers", "variable", "title", "changes" };
     AUTO(arena) struct arena *arena = arena_new();
-    struct judge j = { .rule = rule, .arena = arena };
+    struct rule_scope scope = { 0 };
+    struct judge j = { .rule = rule, .scope = &scope, .arena = arena };
     const char *key = NULL;
     json_t *value = NULL;
 
@@ -297,10 +324,11 @@ struct err *rule_check(const json_t *rule)
     if (jsonx_text(rule, "text") == NULL)
         return err_new(ERR_CONFIG, 0, "a rule needs a text");
     TRY(prepare(&j));
-    if (j.when == NULL && j.assert == NULL && json_object_get(rule, "changes") == NULL)
+    if (j.when.text.p == NULL && j.assert.text.p == NULL
+            && json_object_get(rule, "changes") == NULL)
         return err_new(ERR_CONFIG, 0, "a rule needs 'when' or 'assert'");
     for (size_t i = 0; i < j.loop_count; i++)
-        TRY(check_functions(j.loops[i].list));
-    TRY(j.when == NULL ? NULL : check_functions(j.when));
-    return j.assert == NULL ? NULL : check_functions(j.assert);
+        TRY(err_wrap(check_part(&j, &j.loops[i].list), "for.%s", j.loops[i].name));
+    TRY(check_part(&j, &j.when));
+    return check_part(&j, &j.assert);
 }

@@ -10,11 +10,18 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "catalog/index.h"
+
+/* Expressions that were parsed before, by their text: many rules are judged many times. */
+struct rule_memory {
+    struct index parsed; /* .arena must be set: it keeps texts and trees */
+};
 
 /* A rule's names and the document behind them. */
 struct rule_scope {
-    const json_t *root; /* what a name means that no `for` binds */
-    json_t *vars;       /* {name: value}; `for` adds to it while it runs */
+    const json_t *root;         /* what a name means that no `for` binds */
+    json_t *vars;               /* {name: value}; `for` adds to it while it runs */
+    struct rule_memory *memory; /* or NULL */
 };
 
 /* A rule that does not hold, once for each combination of `for`. */
