@@ -274,7 +274,7 @@ struct err *session_open(struct context *c, const struct session_options *o, str
     TRY(adopt_recorded(c, o));
     if (o->is_checked)
         TRY(preflight_check(c, o->fail_on));
-    s->progress = progress_new(c->has_stderr_color, isatty(STDERR_FILENO) == 1);
+    s->progress = progress_new(c->has_stderr_color, isatty(STDERR_FILENO) == 1, PROGRESS_QUIET_MS);
     TRY(open_cloud(c, o, s));
     TRY(log_in(s));
     TRY(open_state(c, o, s));

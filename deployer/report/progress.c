@@ -17,8 +17,6 @@
 #define NAME_COLUMN 40u
 /* An estimate says something only for what takes a while. */
 #define ESTIMATE_MIN_MINUTES 0.5
-/* Where lines stay, as in a pipeline's log: after so long without one, what is still under way. */
-#define QUIET_MS (30 * 1000)
 #define QUIET_ROWS_MAX 3u
 
 struct progress {
@@ -29,6 +27,7 @@ struct progress {
     double scale; /* of usual times */
     char *detail; /* of the stage */
     int64_t began_ms;
+    int64_t quiet_ms;
     int64_t said_ms; /* when the last line was written */
     size_t rows;     /* of the block that stands on the screen */
     unsigned frame;
@@ -398,7 +397,7 @@ void progress_event(
         return;
     case ENGINE_EVENT_TICK:
         redraw(p);
-        if (!p->is_live && clock_now_ms() - p->said_ms >= QUIET_MS)
+        if (!p->is_live && clock_now_ms() - p->said_ms >= p->quiet_ms)
             say_still(p);
         return;
     }
@@ -406,7 +405,7 @@ void progress_event(
 
 /* ---- life cycle ---- */
 
-struct progress *progress_new(bool has_color, bool is_live)
+struct progress *progress_new(bool has_color, bool is_live, int64_t quiet_ms)
 {
     struct progress *p = xcalloc(1, sizeof(*p));
 
@@ -414,6 +413,7 @@ struct progress *progress_new(bool has_color, bool is_live)
     p->is_live = is_live;
     p->scale = 1;
     p->began_ms = clock_now_ms();
+    p->quiet_ms = quiet_ms;
     p->said_ms = p->began_ms;
     log_set_hook(around_log, p);
     return p;

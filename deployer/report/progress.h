@@ -1,7 +1,7 @@
 /*
  * progress.h - what an apply is doing. On a terminal a block of lines at the bottom that is
  * redrawn: what is under way, for how long, what usually remains; what ended scrolls away above it.
- * Elsewhere one line an event, and every half minute without one what is still under way. Writes to
+ * Elsewhere one line an event, and after `quiet_ms` without one what is still under way. Writes to
  * stderr; log lines go between (log_set_hook).
  */
 #ifndef REPORT_PROGRESS_H
@@ -13,7 +13,10 @@
 
 struct progress;
 
-MUST_CHECK struct progress *progress_new(bool has_color, bool is_live);
+/* Where lines stay, as in a pipeline's log: so long without one, and it is told what goes on. */
+#define PROGRESS_QUIET_MS (30 * 1000)
+
+MUST_CHECK struct progress *progress_new(bool has_color, bool is_live, int64_t quiet_ms);
 /* Takes the block away. NULL is accepted. */
 void progress_free(struct progress *p);
 /* Which engine it tells of; borrowed. NULL: none (any more). */
