@@ -359,6 +359,7 @@ static void read_behaviour(const struct reader *r, const struct doc_node *root, 
     k->serial = read_list(r, root, "serial");
     k->ready = read_procedure(r, root, "ready", "ready");
     k->run = read_procedure(r, root, "run", "run");
+    k->resume = read_procedure(r, root, "resume", "resume");
     k->facts = read_procedure(r, root, "facts", "facts");
     k->rollouts = read_map(r, root, "rollouts");
     k->soft_delete = read_map(r, root, "soft_delete");
@@ -420,7 +421,7 @@ struct kind *kind_parse(
     static const char *const keys[] = { "format", "kind", "title", "cloud", "type", "api_version",
         "scope", "update", "holds_data", "location", "tags", "group", "deletable", "name", "list",
         "minutes", "properties", "actions", "serial", "conflicts", "soft_delete", "ready", "run",
-        "rollouts", "rollout_when", "rules", "before", "rights", "facts", "in_parent",
+        "resume", "rollouts", "rollout_when", "rules", "before", "rights", "facts", "in_parent",
         "deleted_first", "doc", NULL };
     const struct reader r = { .arena = arena, .diags = diags };
     const size_t errors = diags->errors;

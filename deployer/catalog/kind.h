@@ -93,6 +93,7 @@ struct kind {
     const json_t *serial; /* ["parent", "ref:properties.subnet.id"]: writes that must not overlap */
     const json_t *ready;  /* procedure after a write (docs/catalog.md, "Procedures"), or NULL */
     const json_t *run;    /* procedure after a create or a changed document, or NULL */
+    const json_t *resume; /* procedure before `ready` where an earlier run's wait failed, or NULL */
     const json_t *rollouts;    /* {"stop-first": procedure before an update} or NULL */
     const json_t *facts;       /* what verify tells of it (docs/catalog.md, "facts"), or NULL */
     const json_t *soft_delete; /* how a deleted namesake is found, recovered, purged, or NULL */

@@ -13,6 +13,7 @@
 #include "commands/guard.h"
 #include "commands/marker.h"
 #include "commands/firstwrite.h"
+#include "commands/runbook_set.h"
 #include "commands/session.h"
 #include "precheck/precheck.h"
 #include "report/plan_text.h"
@@ -178,6 +179,7 @@ static struct err *carry_out(struct context *c, struct session *s, const struct 
     AUTO(err) struct err *failed = engine_apply(s->engine, o->plan_file != NULL);
 
     progress_attach(s->progress, NULL);
+    runbook_set_hint(c, s->engine);
     if (failed == NULL || err_kind(failed) == ERR_FAILED) {
         gather(s, &outputs, &notes);
     } else {

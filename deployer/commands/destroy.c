@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "commands/command.h"
 #include "commands/context.h"
+#include "commands/runbook_set.h"
 #include "commands/session.h"
 #include "report/plan_text.h"
 #include "report/progress.h"
@@ -88,6 +89,7 @@ static struct err *carry_out(struct context *c, struct session *s)
     AUTO(err) struct err *failed = engine_apply(s->engine, false);
 
     progress_attach(s->progress, NULL);
+    runbook_set_hint(c, s->engine);
     TRY(print_result(c, s, clock_now_ms() - began));
     return TAKE(failed);
 }

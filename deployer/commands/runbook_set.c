@@ -44,3 +44,39 @@ struct err *runbook_set_load_lints(struct context *c, struct runbooks *ret)
 {
     return load(c, true, ret);
 }
+
+#define HINTS_MAX 2u
+
+static void hint_one(struct runbooks *set, struct err *error)
+{
+    const struct runbook *found[HINTS_MAX];
+    AUTO(buf) struct buf out = BUF_INIT(BUF_TEXT_MAX);
+    const size_t count = runbook_explain(set, str_of(err_text(error)), found, HINTS_MAX);
+
+    for (size_t i = 0; i < count; i++)
+        buf_addf(&out, "%sdeployer explain %s (%s)", i == 0 ? "" : "; ", found[i]->id,
+                found[i]->title);
+    if (count > 0)
+        err_set_hint(error, "%s", buf_text(&out));
+}
+
+void runbook_set_hint(struct context *c, struct engine *e)
+{
+    struct runbooks set = { 0 };
+    bool is_loaded = false;
+
+    for (size_t i = 0; i < engine_count(e); i++) {
+        const struct engine_node *n = engine_node(e, i);
+
+        if (n->status != NODE_FAILED || err_hint(n->error)[0] != '\0')
+            continue;
+        struct err *failed = is_loaded ? NULL : runbook_set_load(c, &set);
+
+        if (failed != NULL) {
+            err_ignore(failed, "without runbooks there is no hint");
+            return;
+        }
+        is_loaded = true;
+        hint_one(&set, n->error);
+    }
+}

@@ -19,6 +19,7 @@ enum run_step {
     RUN_ROLLOUT,
     RUN_WRITE,
     RUN_READ,
+    RUN_RESUME, /* what an earlier run wrote and did not see ready is tried again */
     RUN_READY,
     RUN_RUN,
     RUN_FORGET,

@@ -106,9 +106,12 @@ static const json_t *lookup(const struct procedure *p, struct str reference)
     return rest.len == 0 ? document : jsonx_at_ci(document, path);
 }
 
-/* Fills a step's text in. *ret_missing is set to a reference that has no value (a copy), or NULL.
+/*
+ * Fills a step's text in. *ret_missing is set to a reference that has no value (a copy), or NULL.
+ * With `is_prose` a sentence that the text has already is left out: services say one thing in
+ * several members.
  */
-static char *fill(const struct procedure *p, const char *text, char **ret_missing)
+static char *fill_as(const struct procedure *p, const char *text, bool is_prose, char **ret_missing)
 {
     AUTO(buf) struct buf out = BUF_INIT(BUF_TEXT_MAX);
     struct str rest = str_of(text);
@@ -123,15 +126,30 @@ static char *fill(const struct procedure *p, const char *text, char **ret_missin
             break;
         const struct str name = str_trim(str_slice(rest, (size_t)open + 2, (size_t)(open + close)));
         const json_t *value = lookup(p, name);
+        const struct str said = str_of(is_prose ? json_string_value(value) : NULL);
 
         buf_add_str(&out, str_slice(rest, 0, (size_t)open));
         if ((value == NULL || json_is_null(value)) && *ret_missing == NULL)
             *ret_missing = str_dup(name);
-        add_value(&out, value);
+        if (str_find(said, STR(" ")) < 0 || str_find(buf_str(&out), said) < 0)
+            add_value(&out, value);
         rest = str_slice(rest, (size_t)(open + close) + 1, rest.len);
     }
     buf_add_str(&out, rest);
     return buf_take(&out);
+}
+
+static char *fill(const struct procedure *p, const char *text, char **ret_missing)
+{
+    return fill_as(p, text, false, ret_missing);
+}
+
+static char *fill_prose(const struct procedure *p, const char *text)
+{
+    AUTO(free) char *missing = NULL;
+    AUTO(free) char *filled = fill_as(p, text, true, &missing);
+
+    return str_dup(str_trim(str_of(filled)));
 }
 
 /* ---- steps ---- */
@@ -224,11 +242,8 @@ static void open_list(struct procedure *p, const json_t *step, json_t *answer, i
 static char *step_reason(const struct procedure *p, const json_t *step)
 {
     const char *text = jsonx_text(step, "reason");
-    char *missing = NULL;
-    char *reason = text == NULL ? NULL : fill(p, text, &missing);
 
-    free(missing);
-    return reason;
+    return text == NULL ? NULL : fill_prose(p, text);
 }
 
 /* "properties.runningState is Processing, ..." of the paths that a condition looks at. */
@@ -399,12 +414,12 @@ static void explain(struct procedure *p, const json_t *answer)
     json_t *member = NULL;
 
     json_array_foreach ((json_t *)(uintptr_t)members, i, member) {
-        AUTO(free) char *missing = NULL;
-
         json_object_set(p->names, "item", member);
-        AUTO(free) char *line = fill(p, text == NULL ? "${item.name}" : text, &missing);
+        AUTO(free) char *line = fill_prose(p, text == NULL ? "${item.name}" : text);
 
-        buf_addf(&out, "%s%s", out.len > 0 ? "; " : "", line);
+        if (str_find(str_of(err_text(p->error)), str_of(line)) < 0
+                && str_find(buf_str(&out), str_of(line)) < 0)
+            buf_addf(&out, "%s%s", out.len > 0 ? "; " : "", line);
     }
     p->explain = NULL;
     if (out.len == 0)

@@ -218,6 +218,7 @@ void run_advance(struct engine *e, size_t i)
         case RUN_READ:
             run_step_read(e, i);
             break;
+        case RUN_RESUME:
         case RUN_READY:
         case RUN_RUN:
             run_step_procedure(e, i);

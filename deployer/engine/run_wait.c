@@ -143,11 +143,12 @@ void run_step_rollout(struct engine *e, size_t i)
     }
 }
 
-/* ---- ready, run ---- */
+/* ---- resume, ready, run ---- */
 
 static const json_t *steps_of(const struct engine_node *n, enum run_step step)
 {
-    const json_t *steps = step == RUN_READY         ? n->kind->ready
+    const json_t *steps = step == RUN_RESUME        ? n->kind->resume
+                          : step == RUN_READY       ? n->kind->ready
                           : n->run->is_document_new ? n->kind->run
                                                     : NULL;
 
@@ -186,8 +187,8 @@ void run_step_procedure(struct engine *e, size_t i)
         }
         n->was_changed = true;
     }
-    if (r->step == RUN_READY) {
-        run_next_step(r, RUN_RUN);
+    if (r->step != RUN_RUN) {
+        run_next_step(r, r->step == RUN_RESUME ? RUN_READY : RUN_RUN);
         return;
     }
     journal_entry(e, n, "ready");

@@ -109,7 +109,7 @@ static void begin_write(struct engine *e, size_t i)
     if (r->is_skipping_write) {
         if (n->action == PLAN_ADOPT)
             n->was_changed = true;
-        run_next_step(r, RUN_READY);
+        run_next_step(r, n->action == PLAN_ADOPT ? RUN_READY : RUN_RESUME);
         return;
     }
     if (!run_take_turn(e, n))

@@ -174,6 +174,8 @@ json_t *result_json(const struct engine *e)
             json_object_set_new(one, "id", text_json(str_of(n->id)));
         if (n->error != NULL)
             json_object_set_new(one, "error", text_json(str_of(err_text(n->error))));
+        if (n->error != NULL && err_hint(n->error)[0] != '\0')
+            json_object_set_new(one, "hint", text_json(str_of(err_hint(n->error))));
         if (n->because != NULL)
             json_object_set_new(one, "because", text_json(str_of(n->because)));
         if (n->note != NULL)

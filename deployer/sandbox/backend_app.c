@@ -398,13 +398,15 @@ static json_t *revision_json(struct backend *b, const struct entry *e, const str
 
     set_fqdn(b, e, r, "fqdn", p);
     if (bad != NULL && replica_reason(bad)[0] != '\0') {
+        AUTO(free) char *detail = replica_detail(bad);
+
         json_object_set_new(p, "reason", jsonx_textf("%s", replica_reason(bad)));
-        json_object_set_new(p, "detail", jsonx_textf("%s", replica_detail(bad)));
-        json_object_set_new(p, "runningStateDetails",
-                jsonx_textf("%s: %s", replica_reason(bad), replica_detail(bad)));
+        json_object_set_new(p, "detail", jsonx_textf("%s", detail));
+        json_object_set_new(
+                p, "runningStateDetails", jsonx_textf("%s: %s", replica_reason(bad), detail));
         if (text_eq(s.provisioning, "Failed"))
-            json_object_set_new(p, "provisioningError",
-                    jsonx_textf("%s: %s", replica_reason(bad), replica_detail(bad)));
+            json_object_set_new(
+                    p, "provisioningError", jsonx_textf("%s: %s", replica_reason(bad), detail));
     }
     return jsonx_must(json_pack("{s:o, s:s, s:s, s:o}", "id",
             jsonx_textf("%s/revisions/%s", e->id, r->name), "name", r->name, "type",

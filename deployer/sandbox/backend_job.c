@@ -81,7 +81,7 @@ static void finish(struct execution *x, const char *status)
     free(x->reason);
     free(x->detail);
     x->reason = xstrdup(replica_reason(x->replica));
-    x->detail = xstrdup(replica_detail(x->replica));
+    x->detail = replica_detail(x->replica);
     clock_rfc3339(clock_wall_ms(), x->ended);
     replica_free(x->replica);
     x->replica = NULL;

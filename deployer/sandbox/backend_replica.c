@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "sandbox/container.h"
 #include "sandbox/netmap.h"
+#include "sandbox/task.h"
 #include "sandbox/vault.h"
 #include "sandbox/volume.h"
 
@@ -235,11 +236,25 @@ const char *replica_reason(const struct replica *r)
     return r->problem != NULL ? "VolumeMountFailed" : c == NULL ? "" : container_reason(c);
 }
 
-const char *replica_detail(const struct replica *r)
+/* Without the log: what several replicas say alike is said once. */
+static const char *bare_detail(const struct replica *r)
 {
     const struct container *c = telling(r);
 
     return r->problem != NULL ? r->problem : c == NULL ? "" : container_detail(c);
+}
+
+char *replica_detail(const struct replica *r)
+{
+    const struct container *c = telling(r);
+    const char *detail = bare_detail(r);
+
+    if (r->problem != NULL || c == NULL || container_log(c) == NULL || detail[0] == '\0')
+        return xstrdup(detail);
+    AUTO(free) char *tail = task_log_tail(container_log(c));
+
+    return xasprintf("%s%s%s (log: %s)", detail, tail[0] == '\0' ? "" : "; its log ends: ", tail,
+            container_log(c));
 }
 
 int replica_exit_status(const struct replica *r)
@@ -296,8 +311,8 @@ json_t *replica_json(const struct replica *r)
     if (r->init_count > 0)
         json_object_set_new(j, "initContainers", containers_json(r, 0, r->init_count));
     if (replica_reason(r)[0] != '\0')
-        json_object_set_new(j, "runningStateDetails",
-                jsonx_textf("%s: %s", replica_reason(r), replica_detail(r)));
+        json_object_set_new(
+                j, "runningStateDetails", jsonx_textf("%s: %s", replica_reason(r), bare_detail(r)));
     return j;
 }
 

@@ -36,8 +36,9 @@ void replica_stop(struct replica *r);
 enum replica_phase replica_phase(const struct replica *r);
 /* "CrashLoopBackOff", "ImageNotMapped", "ProbeFailed", ...; "" while there is nothing to say. */
 const char *replica_reason(const struct replica *r);
-/* One sentence for people; "" while there is nothing to say. */
-const char *replica_detail(const struct replica *r);
+/* One sentence for people, with the end of the log and its path; "" while there is nothing to say.
+ * Owned. */
+MUST_CHECK char *replica_detail(const struct replica *r);
 /* The exit status of the container that decided REPLICA_DONE. */
 int replica_exit_status(const struct replica *r);
 const char *replica_name(const struct replica *r);

@@ -333,6 +333,13 @@ static void plan_restart(struct container *c, int64_t now_ms)
     c->state = CONTAINER_WAITING;
 }
 
+/* In Container Apps' own words. */
+static void explain_exit(struct container *c, const char *reason)
+{
+    explain(c, reason, "container '%s' was terminated with exit code '%d'", c->name,
+            c->exit_status);
+}
+
 static void end(struct container *c, int64_t now_ms)
 {
     c->exit_status = process_exit_status(c->process);
@@ -343,15 +350,12 @@ static void end(struct container *c, int64_t now_ms)
     if (c->runs_once || c->is_stopping) {
         c->state = CONTAINER_ENDED;
         if (c->exit_status != 0)
-            explain(c, "ContainerExited", "container '%s' ended with exit code %d (log: %s)",
-                    c->name, c->exit_status, c->log);
+            explain_exit(c, "ContainerExited");
         return;
     }
     plan_restart(c, now_ms);
     if (!c->was_killed)
-        explain(c, "CrashLoopBackOff",
-                "container '%s' ended with exit code %d, restart %d follows (log: %s)", c->name,
-                c->exit_status, c->restarts, c->log);
+        explain_exit(c, "CrashLoopBackOff");
 }
 
 static void judge(struct container *c, int64_t now_ms)
@@ -366,14 +370,13 @@ static void judge(struct container *c, int64_t now_ms)
         break;
     case HEALTH_UNREADY:
         c->state = CONTAINER_RUNNING;
-        explain(c, "ProbeFailed", "container '%s': %s (log: %s)", c->name,
-                health_problem(c->health), c->log);
+        explain(c, "ProbeFailed", "container '%s': %s", c->name, health_problem(c->health));
         break;
     case HEALTH_DEAD:
         c->state = CONTAINER_RUNNING;
         if (!c->was_killed)
-            explain(c, "ProbeFailed", "container '%s': %s; it is restarted (log: %s)", c->name,
-                    health_problem(c->health), c->log);
+            explain(c, "ProbeFailed", "container '%s': %s; it is restarted", c->name,
+                    health_problem(c->health));
         c->was_killed = true;
         process_stop(c->process);
         break;
@@ -497,6 +500,11 @@ const char *container_reason(const struct container *c)
 const char *container_detail(const struct container *c)
 {
     return c->detail == NULL ? "" : c->detail;
+}
+
+const char *container_log(const struct container *c)
+{
+    return c->image == NULL ? NULL : c->log;
 }
 
 json_t *container_json(const struct container *c)

@@ -45,6 +45,8 @@ int container_restarts(const struct container *c);
 bool container_is_failing(const struct container *c);
 const char *container_reason(const struct container *c);
 const char *container_detail(const struct container *c);
+/* Path of its log, or NULL for a container that never ran. */
+const char *container_log(const struct container *c);
 /* As ARM shows it in a replica; owned. */
 json_t *container_json(const struct container *c);
 /* Name, pid, image, served_version for `sandbox status`; owned. */

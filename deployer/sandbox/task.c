@@ -1,6 +1,7 @@
 #include "sandbox/task.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 
 #define OUTPUT_MAX (256u << 10)
 #define TAIL_BYTES 700u
+#define LOG_TAIL_BYTES 400u
 #define RETRY_PERIOD_MS 100
 
 struct task {
@@ -77,12 +79,17 @@ const char *task_output(const struct task *t)
 
 char *task_log_tail(const char *path)
 {
-    AUTO(buf) struct buf text = BUF_INIT(OUTPUT_MAX * 16);
+    char text[LOG_TAIL_BYTES];
     AUTO(buf) struct buf out = BUF_INIT(OUTPUT_MAX);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+    const off_t from = size > (off_t)sizeof(text) ? size - (off_t)sizeof(text) : 0;
+    /* A log that cannot be read says nothing. */
+    const ssize_t n = fd < 0 ? 0 : pread(fd, text, sizeof(text), from);
 
-    err_ignore(file_read(path, OUTPUT_MAX * 16, &text), "a log that cannot be read says nothing");
-    const size_t from = text.len > TAIL_BYTES ? text.len - TAIL_BYTES : 0;
-    struct str rest = str_trim(str_slice(buf_str(&text), from, text.len));
+    if (fd >= 0)
+        close(fd);
+    struct str rest = str_trim((struct str){ .p = text, .len = n < 0 ? 0 : (size_t)n });
 
     while (rest.p != NULL && rest.len > 0) {
         const struct str line = str_trim(str_cut(&rest, '\n'));

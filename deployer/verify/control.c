@@ -129,6 +129,26 @@ static void judge(const struct telling *t, const json_t *document)
     }
 }
 
+static bool is_denied_by(const json_t *step, const json_t *document)
+{
+    json_auto_t *evidence = jsonx_must(json_object());
+    struct verify_job job = { .evidence = evidence };
+    const struct telling t = { .job = &job, .step = step };
+    const char *fact = NULL;
+    json_t *condition = NULL;
+
+    judge(&t, document);
+    json_object_foreach (json_object_get(step, "holds"), fact, condition) {
+        if (json_is_false(jsonx_at(evidence, fact)))
+            return true;
+    }
+    json_object_foreach (json_object_get(step, "same"), fact, condition) {
+        if (json_is_false(jsonx_at(evidence, fact)))
+            return true;
+    }
+    return false;
+}
+
 /* Whether a zone's record covers the host: by its own name, by *, without the label "privatelink".
  */
 static bool is_record_of(struct str record, struct str host, struct str zone)
@@ -185,13 +205,28 @@ static char *key_of(const char *address, const char *method, const char *path)
     return xasprintf("%s %s %s", method, address, path);
 }
 
+/* Whether a step of the kind that looks at the document alone comes to a "no". */
+static bool has_denial(const struct control_view *view)
+{
+    size_t i = 0;
+    json_t *step = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)view->kind->facts, i, step) {
+        if (json_object_get(step, "get") == NULL && json_object_get(step, "post") == NULL
+                && is_denied_by(step, view->document))
+            return true;
+    }
+    return false;
+}
+
 static void add_question(const struct telling *t, json_t *questions)
 {
     const char *text = NULL;
     const char *method = method_of(t->step, &text);
 
-    /* What passed needs no explanation. */
-    if (text == NULL || t->view->document == NULL || t->job->status == VERIFY_PASS)
+    /* What passed needs no explanation, unless the control plane says that something is wrong. */
+    if (text == NULL || t->view->document == NULL
+            || (t->job->status == VERIFY_PASS && !has_denial(t->view)))
         return;
     AUTO(free) char *path = path_of(t, text);
     AUTO(free) char *key = key_of(t->address, method, path);

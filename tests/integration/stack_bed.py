@@ -26,19 +26,22 @@ def missing():
 
 
 class Bed:
-    """Sandbox with real services, Langfuse's images played by standin.py, the example applied."""
+    """Sandbox with real services, Langfuse's images played by standin.py, the example applied (or `is_bare`: not yet)."""
 
-    def __init__(self):
+    def __init__(self, is_bare=False):
         self.folder = tempfile.mkdtemp(prefix="bed-")
         os.chmod(self.folder, 0o755)  # services drop their rights and must get in
         self.dir = os.path.join(self.folder, "sandbox")
         self.env = {**os.environ, "STANDIN": os.path.join(HERE, "standin.py"), "STANDIN_LOG": "",
                     "STANDIN_CONTROL": os.path.join(self.folder, "control.json")}
+        if is_bare:  # whoever deploys may want to know what ran
+            self.env["STANDIN_LOG"] = os.path.join(self.folder, "events.jsonl")
         self.env.pop("CI", None)
         self.process = None
         try:
             self.start()
-            self.deploy()
+            if not is_bare:
+                self.deploy()
         except BaseException:
             self.close()
             raise

@@ -475,7 +475,7 @@ class Containers(unittest.TestCase):
     def test_reasons(self):
         rows = [
             ("probe", {"health": 503}, "langfuse/langfuse", "ProbeFailed", "HTTP 503"),
-            ("crash", {"exit": 7}, "langfuse/langfuse", "CrashLoopBackOff", "exit code 7"),
+            ("crash", {"exit": 7}, "langfuse/langfuse", "CrashLoopBackOff", "exit code '7'"),
             ("unmapped", {}, "example/unknown", "ImageNotMapped", "example/unknown:1.0.0"),
         ]
         for name, settings, image, reason, text in rows:
@@ -516,7 +516,7 @@ class Containers(unittest.TestCase):
                 return p if p["status"] != "Running" else None
             properties = until(look, 30)
             self.assertEqual(properties["status"], want, properties)
-        self.assertIn("exit code 5", properties["detail"])
+        self.assertIn("exit code '5'", properties["detail"])
 
     def test_clickhouse_with_the_stacks_own_files(self):
         need("clickhouse-server", "clickhouse-client")

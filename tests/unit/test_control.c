@@ -224,6 +224,36 @@ static void test_questions(void **state)
     }
 }
 
+/* The old revision serves and the check passes: what keeps the new one is asked all the same. */
+static void test_a_denial_is_asked_about(void **state)
+{
+    static const struct {
+        const char *document, *want;
+        unsigned asked;
+    } rows[] = {
+        { "{\"latest\": \"r8\", \"ready\": \"r7\"}", "\"Failed\"", 1 },
+        { "{\"latest\": \"r8\", \"ready\": \"r8\"}", "(none)", 0 },
+        { "{\"latest\": \"r8\"}", "(none)", 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct thing thing = { "s.r", "/r",
+            "[{\"same\": {\"arm.is_ready\": [\"latest\", \"ready\"]}},"
+            " {\"get\": \"revisions/${self.latest}\", \"take\": {\"arm.state\": \"p\"}}]",
+            rows[i].document, false };
+        const struct answer answer = { "revisions/r8", "{\"p\": \"Failed\"}" };
+        struct world w = {
+            .things = &thing, .thing_count = 1, .answers = &answer, .answer_count = 1
+        };
+        json_auto_t *e = evidence_of(&w, "{}", "{}", VERIFY_PASS, NULL);
+
+        assert_int_equal(w.asked, rows[i].asked);
+        if (e != NULL)
+            assert_fact(e, "arm.state", rows[i].want);
+    }
+}
+
 static void test_record_of_host(void **state)
 {
     static const struct {
@@ -338,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_facts),
         cmocka_unit_test(test_no_of_any_counts),
         cmocka_unit_test(test_questions),
+        cmocka_unit_test(test_a_denial_is_asked_about),
         cmocka_unit_test(test_record_of_host),
         cmocka_unit_test(test_what_may_not_be_read_is_unknown),
         cmocka_unit_test(test_way),

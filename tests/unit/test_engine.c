@@ -45,6 +45,7 @@ static const char *const kind_texts[] = {
     "  properties.server: {type: string, read_only: true}\n"
     "ready:\n  - {get: state, until: {s: up}, fail: {s: down}, reason: '${it.why}'}\n"
     "run:\n  - {post: start}\n"
+    "resume:\n  - {post: again}\n"
     "rollouts:\n  stop-first:\n    - {post: stop}\n",
 };
 static const char *const kind_names[] = { "group", "thing", "data", "child", "app" };
@@ -599,11 +600,12 @@ static void unready_app_is_waited_for_again(struct world *w)
     json_object_set_new(w->cloud.answers, "GET app/state",
             load("[{'s': 'down', 'why': 'no image'}, {'s': 'up'}]"));
     json_object_set_new(w->cloud.answers, "POST app/start", load("[{}]"));
+    json_object_set_new(w->cloud.answers, "POST app/again", load("[{}]"));
     check_failed(apply(w));
     check_events(w, "failed a.app: state: s is down: no image; ");
     buf_clear(&w->cloud.log);
     ok(apply(w));
-    check_log(w, "GET app; GET state; POST start; ");
+    check_log(w, "GET app; POST again; GET state; POST start; ");
     check_no_change(w);
 }
 

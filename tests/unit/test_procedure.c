@@ -47,6 +47,14 @@ static const struct row rows[] = {
             "GET r/x/replicas -> {'value': [{'name': 'p', 'why': 'no image'}, {'name': 'q', 'why': "
             "'killed'}]}\n"
             "failed r/x: a is 2 (p: no image; q: killed)" },
+    { "what was said is not said again",
+            "[{'get': 'r', 'until': {'a': 1}, 'fail': {'a': 2}, 'reason': 'r: ${it.details} "
+            "${it.error}', 'explain': {'list': 'l', 'text': '${item.why}'}}]",
+            "{}",
+            "GET r -> {'a': 2, 'details': 'no image there', 'error': 'no image there'}\n"
+            "GET l -> {'value': [{'why': 'no image there'}, {'why': 'killed'}, {'why': 'killed'}, "
+            "{}]}\n"
+            "failed r: a is 2: r: no image there (killed)" },
     { "an explanation that fails is done without",
             "[{'get': 'r', 'until': {'a': 1}, 'fail': {'a': 2}, 'x-explain': {'list': 'l'}}]", "{}",
             "GET r -> {'a': 2}\n"
