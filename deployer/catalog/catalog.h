@@ -42,6 +42,8 @@ const json_t *catalog_contract(
 struct catalog_options {
     const char *target; /* "azure" or "sandbox" */
     const char *suffix; /* of unique names; recorded in the state. NULL: derived */
+    const json_t *ids;  /* {ADDRESS: ID} of what was adopted under another name or in another group;
+                           recorded in the state, or NULL */
 };
 
 /*

@@ -194,6 +194,8 @@ json_t *part_name(struct expansion *x, struct instance *in, struct parts *p, str
         struct deps *deps);
 json_t *part_existing(struct expansion *x, struct instance *in, struct parts *p, struct part *part,
         struct deps *deps);
+/* The id that the state recorded for the address, or NULL. Borrowed. */
+const json_t *part_kept_id(const struct expansion *x, const struct part *part);
 /* The name with the suffix of names that are unique in the world. */
 json_t *unique_name(struct expansion *x, const struct kind *k, const json_t *name);
 /* Complains about a name that the kind does not allow. */

@@ -24,6 +24,9 @@
 
 struct index;
 
+/* Written to whatever takes tags: STACK[/ENVIRONMENT]/ADDRESS, so that `import` finds it again. */
+#define MODEL_TAG "deployer-address"
+
 struct resource {
     const char *address;  /* "redis.database", "dns.record[\"*\"]": service, name, each key */
     const char *service;  /* the stack's name of the service: "redis" */
@@ -37,6 +40,7 @@ struct resource {
     json_t *location;    /* or NULL; also in body */
     json_t *body;        /* the document to send, without id, name, type; tags and location in it */
     json_t *existing;    /* somebody else's: its id; read, never written or deleted. Else NULL */
+    const char *kept_id; /* the state's: counts before what the name would make. Else NULL */
     const char *rollout; /* "stop-first" or NULL */
     bool is_protected;   /* delete and replace need --allow-data-loss */
     const char *const

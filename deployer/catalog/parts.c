@@ -297,6 +297,13 @@ static json_t *last_segment(const json_t *id)
     return eval_left(&left);
 }
 
+const json_t *part_kept_id(const struct expansion *x, const struct part *part)
+{
+    const json_t *id = json_object_get(x->options->ids, part->address);
+
+    return json_is_string(id) ? id : NULL;
+}
+
 static json_t *compute_name(struct expansion *x, void *arg, struct deps *deps)
 {
     const struct asked *a = arg;
@@ -309,6 +316,8 @@ static json_t *compute_name(struct expansion *x, void *arg, struct deps *deps)
 
     if (!json_is_null(existing))
         return last_segment(existing);
+    if (part_kept_id(x, a->part) != NULL)
+        return last_segment(part_kept_id(x, a->part));
     if (node == NULL) {
         value_error(&s, a->parts->spec->node, path, "is missing");
         return eval_poison();

@@ -12,6 +12,9 @@
 #include "base/jsonx.h"
 #include "catalog/reader.h"
 
+/* Azure's limit. */
+#define TAG_VALUE_MAX 256u
+
 /* One resource while it is built. */
 struct building {
     struct expansion *x;
@@ -92,16 +95,38 @@ static void set_location(struct building *b)
 
 /* --- the document --- */
 
+static bool is_plain_map(const json_t *tags)
+{
+    return json_is_object(tags) && eval_mark(tags) == EVAL_PLAIN;
+}
+
+/* What a lost state is found again by; nothing where a tag's value has no room for it. */
+static void add_address(const struct building *b, json_t *tags)
+{
+    const struct stack *s = b->x->stack;
+    const char *environment = s->environment == NULL ? "" : s->environment;
+    AUTO(free)
+    char *value = xasprintf(
+            "%s%s%s/%s", s->name, environment[0] == '\0' ? "" : "/", environment, b->part->address);
+
+    if (strlen(value) <= TAG_VALUE_MAX)
+        json_object_set_new(tags, MODEL_TAG, jsonx_must(json_string(value)));
+}
+
+/* The stack's tags say more than ours, the resource's own more than the stack's. */
 static void add_tags(struct building *b, json_t *body)
 {
     json_auto_t *tags = scope_setting(b->x, "stack", "tags");
     const json_t *own = json_object_get(body, "tags");
 
-    if (!json_is_object(tags) || eval_mark(tags) != EVAL_PLAIN)
-        return;
-    json_t *all = json_copy(tags);
+    if (own != NULL && !json_is_null(own) && !is_plain_map(own))
+        return; /* an expression: it is known only later, and is whole */
+    json_t *all = jsonx_must(json_object());
 
-    if (json_is_object(own) && eval_mark(own) == EVAL_PLAIN)
+    add_address(b, all);
+    if (is_plain_map(tags))
+        json_object_update(all, tags);
+    if (is_plain_map(own))
         json_object_update(all, (json_t *)(uintptr_t)own);
     json_object_set_new(body, "tags", all);
 }
@@ -273,6 +298,9 @@ static void build(struct building *b)
     json_t *existing = part_existing(x, b->in, b->parts, b->part, &b->deps);
 
     r->existing = json_is_null(existing) ? NULL : existing;
+    r->kept_id = r->existing != NULL || part_kept_id(x, b->part) == NULL
+                         ? NULL
+                         : arena_text(x->arena, json_string_value(part_kept_id(x, b->part)));
     r->arm_name = part_name(x, b->in, b->parts, b->part, &b->deps);
     set_scope(b);
     set_location(b);

@@ -78,6 +78,7 @@ struct context {
     const char *resolver;             /* --resolver HOST[:PORT], or NULL */
     const char *sandbox_dir;          /* --sandbox-dir or the default; never NULL after a parse */
     const char *suffix; /* for context_load_model: recorded in the state; NULL: derived */
+    const json_t *ids;  /* likewise: {ADDRESS: ID} of what was adopted; lives in the arena */
     int64_t timeout_ms; /* --timeout; 0: the command's own */
     bool is_yes;        /* --yes */
     bool has_color;     /* stdout is a terminal, and neither --no-color nor NO_COLOR says no */

@@ -57,7 +57,9 @@ struct err *context_load_model(struct context *c, const char *file)
     TRY(load_stack(c, file));
     load_catalog(c);
     if (c->stack != NULL && c->catalog != NULL) {
-        const struct catalog_options o = { .target = c->target, .suffix = c->suffix };
+        const struct catalog_options o = {
+            .target = c->target, .suffix = c->suffix, .ids = c->ids
+        };
 
         c->release_model = release_model;
         c->model = catalog_expand(c->catalog, c->stack, &o, &c->diags);

@@ -55,7 +55,17 @@ static struct state_open open_options(const struct context *c, const struct sess
     };
 }
 
-/* Target and suffix as an earlier run recorded them; a state of somebody else's is told later. */
+static void keep_ids(struct context *c, const json_t *ids)
+{
+    json_t *own = json_object_size(ids) == 0 ? NULL : jsonx_copy(ids);
+
+    if (own != NULL)
+        arena_hook(c->arena, (void (*)(void *))json_decref, own);
+    c->ids = own;
+}
+
+/* Target, names and ids as an earlier run recorded them; a state of somebody else's is told later.
+ */
 static struct err *adopt_recorded(struct context *c, const struct session_options *session)
 {
     const struct session none = { 0 };
@@ -70,13 +80,17 @@ static struct err *adopt_recorded(struct context *c, const struct session_option
     const char *suffix = jsonx_text(document, "suffix");
     const bool is_other_target =
             !c->is_target_given && target != NULL && !text_eq(target, c->target);
+    const json_t *ids = json_object_get(document, "ids");
     const bool is_other_suffix = suffix != NULL && !text_eq(suffix, c->model->suffix);
 
+    keep_ids(c, ids);
     if (is_other_target)
         c->target = arena_text(c->arena, target);
     if (is_other_suffix)
         c->suffix = arena_text(c->arena, suffix);
-    return is_other_target || is_other_suffix ? session_load_model(c, session->file) : NULL;
+    return is_other_target || is_other_suffix || json_object_size(ids) > 0
+                   ? session_load_model(c, session->file)
+                   : NULL;
 }
 
 /* ---- loop and login ---- */
@@ -292,6 +306,17 @@ struct err *session_resume(struct session *s)
 
     progress_stage(s->progress, NULL);
     return e;
+}
+
+struct err *session_reload(struct session *s, const char *file, const json_t *ids)
+{
+    struct context *c = s->context;
+
+    keep_ids(c, ids);
+    engine_free(s->engine);
+    s->engine = NULL;
+    TRY(session_load_model(c, file));
+    return open_engine(c, s);
 }
 
 struct err *session_refresh(struct session *s)

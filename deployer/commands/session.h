@@ -50,6 +50,11 @@ MUST_CHECK struct err *session_load_model(struct context *c, const char *file);
  */
 MUST_CHECK struct err *session_open(
         struct context *c, const struct session_options *o, struct session *ret);
+/*
+ * The model and the engine anew, with {ADDRESS: ID} of what is elsewhere than the names say. Only
+ * while nothing is under way; session_refresh comes next.
+ */
+MUST_CHECK struct err *session_reload(struct session *s, const char *file, const json_t *ids);
 /* engine_resume and engine_refresh, with progress. */
 MUST_CHECK struct err *session_resume(struct session *s);
 MUST_CHECK struct err *session_refresh(struct session *s);

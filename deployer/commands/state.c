@@ -127,6 +127,7 @@ static struct err *forget(struct job *j)
         AUTO(free) char *id = xstrdup(jsonx_text(entry, "id"));
 
         state_drop_entry(j->state, id);
+        state_rename_id(j->state, j->words[i], NULL);
     }
     return state_commit(j->state);
 }
@@ -172,6 +173,7 @@ static struct err *move(struct job *j)
     if (state_entry_at(j->state, to) != NULL)
         return err_new(ERR_CONFIG, 0, "%s: something is at '%s' already", state_name(j->state), to);
     move_entries(j->state, from, to);
+    state_rename_id(j->state, from, to);
     return state_commit(j->state);
 }
 

@@ -161,6 +161,12 @@ struct engine_question {
 /* Asks all of them side by side. `deadline_ms` is for each. */
 MUST_CHECK struct err *engine_ask(
         struct engine *e, struct engine_question *questions, size_t count, int64_t deadline_ms);
+/*
+ * What is in a resource group, the stack's own for NULL: an array as the cloud lists it (id, type,
+ * tags). NULL in *ret when there is no such group. Owned.
+ */
+MUST_CHECK struct err *engine_list_contents(
+        struct engine *e, const char *group, int64_t deadline_ms, json_t **ret);
 /* Takes over what is there and not in the state without touching it: state_commit is the caller's.
  * Only for PLAN_ADOPT. */
 void engine_adopt(struct engine *e, struct engine_node *n);

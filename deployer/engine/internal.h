@@ -94,6 +94,8 @@ size_t engine_index(const struct engine *e, const char *address); /* SIZE_MAX: n
 void engine_emit(struct engine *e, enum engine_event_kind kind, const struct engine_node *n,
         const char *text);
 void engine_set_text(char **text, char *value); /* takes value */
+/* The action of a group's kind that lists what is in it, or NULL. */
+const struct kind_action *engine_contents_action(const struct kind *k);
 /* Runs the loop until a callback came, `wake_ms` or a tick passed, or a signal asks for the end. */
 MUST_CHECK struct err *engine_turn(struct engine *e, int64_t wake_ms);
 /* Runs the loop until no callback is outstanding. */

@@ -23,6 +23,8 @@ static struct err *check_existing(const struct engine_node *n)
 
 static struct diff_input diff_of(const struct engine_node *n)
 {
+    const char *address = jsonx_text(n->entry, "address");
+
     return (struct diff_input){
         .kind = n->kind,
         .desired = n->desired,
@@ -30,6 +32,7 @@ static struct diff_input diff_of(const struct engine_node *n)
         .last_applied = json_object_get(n->entry, "last_applied"),
         .actual = n->actual,
         .observed = json_object_get(n->entry, "observed"),
+        .has_moved = address != NULL && !text_eq(address, n->address),
     };
 }
 

@@ -197,6 +197,10 @@ struct err *resolve_id(struct engine *e, size_t i)
         engine_set_text(&n->id, text);
         return error == NULL ? NULL : err_wrap(error, "existing");
     }
+    if (r->kept_id != NULL) {
+        know_id(e, n, xstrdup(r->kept_id));
+        return NULL;
+    }
     error = resolve_text(e, r->arm_name, &name);
     if (error == NULL)
         error = resolve_text(e, r->parent != NULL ? r->parent : r->scope_id, &text);

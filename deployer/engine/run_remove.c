@@ -12,15 +12,6 @@
 
 /* ---- remove ---- */
 
-static const struct kind_action *contents_action(const struct kind *k)
-{
-    for (size_t i = 0; i < k->action_count; i++) {
-        if (text_eq(k->actions[i].name, "contents"))
-            return &k->actions[i];
-    }
-    return NULL;
-}
-
 /* Lists lag: what this run has deleted may still be named. */
 static bool is_ours(const struct engine *e, const char *id)
 {
@@ -62,7 +53,7 @@ void run_step_check(struct engine *e, size_t i)
 {
     struct engine_node *n = e->nodes[i];
     struct node_run *r = n->run;
-    const struct kind_action *contents = n->kind->is_group ? contents_action(n->kind) : NULL;
+    const struct kind_action *contents = engine_contents_action(n->kind);
 
     if (contents == NULL) {
         run_next_step(r, RUN_REMOVE);
@@ -134,6 +125,16 @@ void run_step_remove(struct engine *e, size_t i)
     n->run->send = RUN_SEND_REMOVE;
 }
 
+/* A resource that is made again one day gets the name that the file gives it. */
+static void drop_kept_id(struct engine *e, const struct engine_node *n)
+{
+    const json_t *ids = json_object_get(state_document(e->setup.state), "ids");
+    const char *kept = jsonx_text(ids, n->address);
+
+    if (kept != NULL && n->id != NULL && e->setup.cloud->ops->same_id(kept, n->id))
+        state_rename_id(e->setup.state, n->address, NULL);
+}
+
 void run_step_forget(struct engine *e, size_t i)
 {
     struct engine_node *n = e->nodes[i];
@@ -141,5 +142,6 @@ void run_step_forget(struct engine *e, size_t i)
     n->was_changed = n->item->action != PLAN_READ;
     n->is_removed = true;
     journal_forget(e, n);
+    drop_kept_id(e, n);
     run_end_done(e, i);
 }

@@ -58,7 +58,8 @@ static void compare(struct arena *arena, const struct plan_subject *s, struct pl
         .desired_stored = s->desired_stored,
         .last_applied = json_object_get(i->entry, "last_applied"),
         .actual = i->actual,
-        .observed = json_object_get(i->entry, "observed") };
+        .observed = json_object_get(i->entry, "observed"),
+        .has_moved = i->moved_from != NULL };
 
     plan_diff(arena, &d, &i->changes, &i->drift);
     const char *replaced = replace_reason(arena, &i->changes);

@@ -465,6 +465,13 @@ static void find_drift(struct arena *arena, const struct diff_input *in, struct 
     walk_documents(&w, &d);
 }
 
+static bool is_address_alone(const struct change_list *changes)
+{
+    const struct str path = changes->count == 1 ? str_of(changes->items[0].path) : STR("");
+
+    return str_starts_ci(path, STR("tags")) && str_find(path, STR(MODEL_TAG)) > 0;
+}
+
 void plan_diff(struct arena *arena, const struct diff_input *in, struct change_list *ret,
         struct change_list *ret_drift)
 {
@@ -481,6 +488,8 @@ void plan_diff(struct arena *arena, const struct diff_input *in, struct change_l
         .observed = in->observed };
 
     walk_documents(&w, &d);
+    if (in->has_moved && is_address_alone(&found))
+        found.count = 0;
     *ret = found;
     if (ret_drift == NULL)
         return;

@@ -43,6 +43,7 @@ struct diff_input {
     const json_t *last_applied; /* from the state, or NULL */
     const json_t *actual;       /* as GET returned it */
     const json_t *observed;     /* the entry's "observed", for drift; or NULL */
+    bool has_moved;             /* another address: the tag that names it is not worth a write */
 };
 
 /* The differences that apply would make, and (in *ret_drift, may be NULL) those made by others. */

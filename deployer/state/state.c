@@ -353,6 +353,21 @@ void state_set(struct state *s, const char *key, json_t *value)
     change(s, "set", key, value);
 }
 
+void state_rename_id(struct state *s, const char *from, const char *to)
+{
+    const json_t *ids = json_object_get(s->document, "ids");
+    json_t *id = json_object_get(ids, from);
+
+    if (id == NULL)
+        return;
+    json_t *changed = jsonx_copy(ids);
+
+    if (to != NULL)
+        json_object_set(changed, to, id);
+    json_object_del(changed, from);
+    state_set(s, "ids", changed);
+}
+
 /* ---- writing ---- */
 
 static struct err *save(struct state *s, bool is_snapshot)

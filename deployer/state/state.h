@@ -6,7 +6,8 @@
  * in it: documents are stored by expr_stored.
  * The JSON (version 1): {"format_version":1,"lineage":UUID,"serial":N,"salt":HEX,
  *   "owner":{"stack","environment","tenant","subscription","endpoint","target"},
- *   "suffix":"k3f9a", "entries":{KEY:{"id","address","kind","api_version","depends_on":[...],
+ *   "suffix":"k3f9a", "ids":{ADDRESS:ID},
+ * "entries":{KEY:{"id","address","kind","api_version","depends_on":[...],
  *   "last_applied":{...},"created":TIME,"updated":TIME,"status":"ready|tainted"}},
  *   "intents":{KEY:{"action","address","kind","id","token":{...},"since":TIME}}}
  */
@@ -84,6 +85,11 @@ void state_drop_intent(struct state *s, const char *id);
 void state_put_entry(struct state *s, const char *id, json_t *entry); /* takes entry */
 void state_drop_entry(struct state *s, const char *id);
 void state_set(struct state *s, const char *key, json_t *value); /* top level: "suffix" */
+/*
+ * The id that is kept for an address (`import` of what has another name or group) counts for
+ * another one from now on; for NULL it is forgotten. Nothing happens where none is kept.
+ */
+void state_rename_id(struct state *s, const char *from, const char *to);
 /* Appends to the journal and syncs; ERR_LOCKED when the lock was lost, ERR_STALE for a foreign
  * serial. */
 MUST_CHECK struct err *state_commit(struct state *s);

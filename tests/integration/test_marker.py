@@ -45,7 +45,8 @@ class Marker(Case):
         stack = self.stack()
         self.run_ok(stack, "apply", "--yes")
         self.assertEqual(self.group()["tags"], {
-            "owner": "platform", "deployer-state": self.lineage(stack) + " file:marked.json"})
+            "owner": "platform", "deployer-state": self.lineage(stack) + " file:marked.json",
+            "deployer-address": "marked/stack.group"})
         self.run_ok(stack, "plan", "--detailed-exitcode")
 
     def test_a_second_state_is_refused_with_both_named(self):
@@ -86,7 +87,7 @@ class Adopt(Case):
         self.run_ok(first, "apply", "--yes")
         group = dict(self.group())
         group.pop("properties", None)
-        group["tags"] = {"owner": "platform"}
+        del group["tags"]["deployer-state"]
         self.assertEqual(self.box.call("PUT", group["id"], group, "2025-04-01").status, 200)
         return self.stack()
 
@@ -112,15 +113,166 @@ class Adopt(Case):
         self.run_ok(stack, "plan", "--detailed-exitcode")
         self.assertEqual([r["path"] for r in self.writes()[count:]], [self.group()["id"]])
 
-    def test_import_of_another_group(self):
+    def test_import_of_a_group_that_is_not_there(self):
         stack = self.made_elsewhere()
-        done = self.run_ok(stack, "import", "--resource-group", "rg-other", status=64)
+        done = self.run_ok(stack, "import", "--resource-group", "rg-other", status=66)
         self.assertIn("rg-other", done.stderr)
 
     def test_import_of_some(self):
         stack = self.made_elsewhere()
         done = stack.run("import", "blob.account", "-o", "json")
         self.assertEqual([a["address"] for a in json.loads(done.stdout)["adopted"]], ["blob.account"])
+
+
+class Elsewhere(Case):
+    """What the stack describes is there under another name, or in another group."""
+
+    def unmarked(self, name="rg-marked"):
+        """As if whoever made it knew of no state."""
+        group = self.box.call("GET", self.box.subscription + "/resourceGroups/" + name, version="2025-04-01").json
+        group.pop("properties", None)
+        del group["tags"]["deployer-state"]
+        self.assertEqual(self.box.call("PUT", group["id"], group, "2025-04-01").status, 200)
+
+    def made_with_suffix(self, suffix, *more):
+        """A whole stack whose unique names end otherwise, and whose state is lost."""
+        stack = self.stack()
+        self.run_ok(stack, "import")  # a first state, to have the suffix in
+        pulled = self.pull(stack)
+        pulled["suffix"] = suffix
+        stack.write("pushed.json", json.dumps(pulled))
+        done = support.cli("state", "push", "stack.yaml", "pushed.json", "--repair", "--force", "--yes", cwd=stack.dir)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.run_ok(stack, "apply", "--yes", *more)
+        self.unmarked()
+        return stack
+
+    def pull(self, stack):
+        return json.loads(support.cli("state", "pull", "stack.yaml", cwd=stack.dir).stdout)
+
+    def accounts(self, group="rg-marked"):
+        listed = self.box.call("GET", self.box.subscription + "/resourceGroups/%s/providers/Microsoft.Storage/"
+                               "storageAccounts" % group, version="2024-01-01").json["value"]
+        return {a["name"]: a for a in listed}
+
+    def adopted(self, stack, *args):
+        document = json.loads(self.run_ok(stack, "import", *args, "-o", "json").stdout)
+        return {a["address"]: a for a in document["adopted"]}, document["not_adopted"]
+
+    def rename_tag(self, account, value):
+        body = {"tags": {**account["tags"], "deployer-address": value}}
+        self.assertEqual(self.box.call("PATCH", account["id"], body, "2024-01-01").status, 200)
+
+    def test_another_suffix_is_found_by_tag_and_its_name_stays(self):
+        self.made_with_suffix("zzzzz")
+        (name, account), = self.accounts().items()
+        self.assertTrue(name.endswith("zzzzz"))
+        self.assertEqual(account["tags"]["deployer-address"], "marked/blob.account")
+        stack = self.stack()
+        count = len(self.writes())
+        adopted, told = self.adopted(stack)
+        self.assertEqual((adopted["blob.account"]["id"], adopted["blob.account"]["by"]), (account["id"], "tag"))
+        self.assertEqual(adopted["stack.group"]["by"], "id")
+        self.assertEqual(told, [])
+        self.assertIn(account["id"] + "/blobServices/default/containers/langfuse", [a["id"] for a in adopted.values()])  # what is in it, too
+        self.assertEqual(len(self.writes()), count)
+        self.assertEqual(self.pull(stack)["ids"]["blob.account"], account["id"])
+        self.run_ok(stack, "apply", "--yes")
+        self.run_ok(stack, "plan", "--detailed-exitcode")
+        self.assertEqual([r["path"] for r in self.writes()[count:]], [self.group()["id"]])  # its marker alone
+        self.assertEqual(list(self.accounts()), [name])
+        # The address goes, the id goes with it; what is taken down is forgotten.
+        support.cli("state", "mv", "stack.yaml", "blob.account", "store.account", cwd=stack.dir)
+        self.assertEqual(self.pull(stack)["ids"]["store.account"], account["id"])
+        support.cli("state", "mv", "stack.yaml", "store.account", "blob.account", cwd=stack.dir)
+        self.run_ok(stack, "destroy", "--yes")
+        self.assertEqual(self.pull(stack).get("ids"), {})
+
+    def test_what_carries_one_tag_twice_is_told(self):
+        self.made_with_suffix("zzzzz")
+        (name, account), = self.accounts().items()
+        twin = account["id"][:-5] + "yyyyy"
+        body = {k: account[k] for k in ("location", "sku", "kind", "tags")}
+        self.assertIn(self.box.call("PUT", twin, body, "2024-01-01").status, (200, 201, 202))
+        stack = self.stack()
+        adopted, told = self.adopted(stack)
+        self.assertNotIn("blob.account", adopted)
+        self.assertEqual([(t["address"], sorted(t["ids"])) for t in told], [("blob.account", sorted([account["id"], twin]))])
+        done = self.run_ok(stack, "import")
+        self.assertIn("deployer import stack.yaml 'blob.account=%s'" % twin, done.stdout)
+        adopted, told = self.adopted(stack, "blob.account=" + account["id"])
+        self.assertEqual([(a, v["by"]) for a, v in adopted.items()], [("blob.account", "given")])
+        self.adopted(stack)
+        self.run_ok(stack, "apply", "--yes")
+        self.run_ok(stack, "plan", "--detailed-exitcode")
+        self.assertEqual(sorted(self.accounts()), sorted([name, twin.rsplit("/", 1)[1]]))
+
+    def test_a_name_alone_is_no_proof(self):
+        self.made_with_suffix("zzzzz")
+        (_, account), = self.accounts().items()
+        self.rename_tag(account, None)
+        stack = self.stack()
+        adopted, told = self.adopted(stack)
+        self.assertNotIn("blob.account", adopted)
+        self.assertEqual([t["ids"] for t in told], [[account["id"]]])
+        self.assertIn("suffix", told[0]["why"])
+
+    def test_what_another_stack_made_is_left(self):
+        self.made_with_suffix("zzzzz")
+        (_, account), = self.accounts().items()
+        stack = self.stack()
+        for label in ("other/blob.account", "marked/prod/blob.account"):
+            self.rename_tag(self.accounts()[account["name"]], label)
+            adopted, told = self.adopted(stack, "blob.account")
+            self.assertEqual((adopted, told), ({}, []), label)
+        # At its own id it is told.
+        pulled = self.pull(stack)
+        pulled["suffix"] = "zzzzz"
+        stack.write("pushed.json", json.dumps(pulled))
+        support.cli("state", "push", "stack.yaml", "pushed.json", "--repair", "--force", "--yes", cwd=stack.dir)
+        adopted, told = self.adopted(stack)
+        self.assertEqual([(t["address"], t["why"]) for t in told], [("blob.account", "is tagged as marked/prod/blob.account")])
+        adopted, told = self.adopted(stack, "blob.account")  # said by name, it is
+        self.assertEqual(list(adopted), ["blob.account"])
+
+    def test_what_is_in_another_group_stays_there(self):
+        first = self.stack(STACK.replace("rg-marked", "rg-old"))
+        self.run_ok(first, "apply", "--yes")
+        old = self.accounts("rg-old")
+        stack = self.stack()
+        adopted, told = self.adopted(stack)
+        self.assertEqual((adopted, told), ({}, []))
+        adopted, told = self.adopted(stack, "--resource-group", "rg-old")
+        (name, account), = old.items()
+        self.assertEqual(adopted["blob.account"]["id"], account["id"])
+        self.assertNotIn("stack.group", adopted)
+        self.run_ok(stack, "apply", "--yes")  # the group that the file names is made, for what is new
+        self.run_ok(stack, "plan", "--detailed-exitcode")
+        self.assertEqual((list(self.accounts("rg-old")), self.accounts()), ([name], {}))
+
+    def test_a_namesake_in_the_other_group(self):
+        text = STACK.replace("blob: {use: blob}", "network: {use: network}")
+        self.run_ok(self.stack(text.replace("rg-marked", "rg-old")), "apply", "--yes")
+        path = self.box.subscription + "/resourceGroups/rg-old/providers/Microsoft.Network/virtualNetworks"
+        net, = self.box.call("GET", path, version="2024-05-01").json["value"]
+        self.box.call("PATCH", net["id"], {"tags": {"owner": "platform"}}, "2024-05-01")
+        net, = self.box.call("GET", path, version="2024-05-01").json["value"]
+        self.assertEqual(net["tags"], {"owner": "platform"})
+        stack = self.stack(text)
+        done = self.run_ok(stack, "import", "--resource-group", "RG-old", "-o", "json")
+        by = {a["id"]: a["by"] for a in json.loads(done.stdout)["adopted"]}
+        self.assertEqual(by[net["id"]], "name")
+
+    def test_an_id_that_can_not_be_it(self):
+        stack = self.stack()
+        account = self.box.subscription + "/resourceGroups/rg-marked/providers/Microsoft.Storage/storageAccounts/a1"
+        for word, status, text in (("blob.account=" + account, 66, "is not there"),
+                                   ("blob.account=/subscriptions/x", 64, "is no storage account"),
+                                   ("blob.link=" + account, 64, "follows from"),
+                                   ("blob.nothing=" + account, 64, "no resource 'blob.nothing'"),
+                                   ("=" + account, 64, "want ADDRESS=ID")):
+            done = self.run_ok(stack, "import", word, status=status)
+            self.assertIn(text, done.stderr)
 
 
 if __name__ == "__main__":

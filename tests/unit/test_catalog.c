@@ -22,6 +22,7 @@ struct fixture {
     struct stack *stack;
     struct catalog *catalog;
     struct model *model;
+    const json_t *ids; /* that the state kept, or NULL */
 };
 
 static const struct {
@@ -183,7 +184,7 @@ static struct model *expand(struct fixture *f, const char *text, const char *suf
     AUTO(free) char *path = file_join(f->dir, "stack.yaml");
     const char *const dirs[] = { f->dir };
     const struct stack_options so = { .file = path, .catalogs = dirs, .catalog_count = 1 };
-    const struct catalog_options o = { .target = "azure", .suffix = suffix };
+    const struct catalog_options o = { .target = "azure", .suffix = suffix, .ids = f->ids };
 
     forget(f);
     put(f, "stack.yaml", text);
@@ -260,7 +261,8 @@ static void test_resources(void **state)
     assert_json(box->arm_name, "", "\"box-d\"");
     assert_json(box->body, "",
             "{\"location\":\"here\",\"properties\":{\"list\":[\"0=a\",\"1=b\"],\"password\":"
-            "{\"$expr\":\"secret.DB_PW\"},\"size\":2},\"tags\":{\"own\":\"1\",\"owner\":\"me\"}}");
+            "{\"$expr\":\"secret.DB_PW\"},\"size\":2},\"tags\":{\"deployer-address\":\"demo/"
+            "d.box\",\"own\":\"1\",\"owner\":\"me\"}}");
     assert_true(box->is_protected);
     assert_string_equal(box->rollout, "stop-first");
     assert_string_equal(deps(f, "d.box"), "stack.group");
@@ -360,6 +362,25 @@ static void test_unique_names(void **state)
     AUTO(free) char *other = jsonx_dump(model_resource(f->model, "d.world")->arm_name);
 
     assert_string_not_equal(derived, other);
+}
+
+/* What was adopted keeps its name and id, in what refers to it, too. */
+static void test_kept_ids(void **state)
+{
+    struct fixture *f = *state;
+    json_auto_t *ids = jsonx_must(
+            json_pack("{s:s, s:s}", "d.box", "/s/rg/boxes/old", "d.nothing", "/s/rg/boxes/x"));
+
+    f->ids = ids;
+    const struct model *m = expand_good(f, HEAD "services: {d: {use: db}}\n");
+
+    f->ids = NULL;
+    assert_string_equal(model_resource(m, "d.box")->kept_id, "/s/rg/boxes/old");
+    assert_json(model_resource(m, "d.box")->arm_name, "", "\"old\"");
+    assert_null(model_resource(m, "d.box")->existing);
+    assert_null(model_resource(m, "d.world")->kept_id);
+    m = expand_good(f, HEAD "services: {d: {use: db}}\n");
+    assert_json(model_resource(m, "d.box")->arm_name, "", "\"box-d\"");
 }
 
 static void test_existing(void **state)
@@ -681,6 +702,7 @@ int main(void)
         TEST(test_provides_and_checks),
         TEST(test_environment),
         TEST(test_unique_names),
+        TEST(test_kept_ids),
         TEST(test_existing),
         TEST(test_values_keep_their_types),
         TEST(test_what_is_wrong),
