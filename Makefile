@@ -8,8 +8,10 @@ VERSION := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
 
 PKGS := libcurl jansson yaml-0.1 openssl libpq libcares
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) hiredis libmicrohttpd 2>/dev/null)
-PKG_LIBS = $(shell pkg-config --libs $(PKGS) hiredis)
-SANDBOX_LIBS = $(shell pkg-config --libs $(PKGS) libmicrohttpd)
+# libcurl and libpq are loaded by their first call (base/late.h).
+LINKED := $(filter-out libcurl libpq,$(PKGS))
+PKG_LIBS = $(shell pkg-config --libs $(LINKED) hiredis)
+SANDBOX_LIBS = $(shell pkg-config --libs $(LINKED) libmicrohttpd)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2 \
 	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wcast-qual -Wundef -Wswitch-enum -Werror

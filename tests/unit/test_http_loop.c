@@ -9,9 +9,11 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "http/loop.h"
+#include "http/transfer.h"
 
 static struct http_loop *fresh(void)
 {
@@ -146,6 +148,42 @@ static void refuses_what_cannot_be_sent(void **state)
     }
 }
 
+static void knows_the_host_to_dial(void **state)
+{
+    static const struct {
+        const char *url, *host; /* host NULL: none */
+        unsigned port;
+    } rows[] = {
+        { "https://a.example/x:1/y?b=c:2", "a.example", 443 },
+        { "http://a.example", "a.example", 80 },
+        { "https://a.example:8443?x=@b", "a.example", 8443 },
+        { "https://u:p@a.example:1#f", "a.example", 1 },
+        { "https://u@evil.example@a.example/", "a.example", 443 },
+        { "https://[::1]:65535/", "::1", 65535 },
+        { "https://[fe80::1]/", "fe80::1", 443 },
+        { "https:///x", NULL, 0 },
+        { "https://a.example:0/", NULL, 0 },
+        { "https://a.example:65536/", NULL, 0 },
+        { "https://a.example:x/", NULL, 0 },
+        { "a.example", NULL, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(free) char *url = xstrdup(rows[i].url);
+        const struct transfer t = { .url = url };
+        unsigned port = 0;
+        AUTO(free) char *host = transfer_host(&t, &port);
+
+        const bool is_right = rows[i].host == NULL
+                                      ? host == NULL
+                                      : text_eq(host, rows[i].host) && port == rows[i].port;
+
+        if (!is_right)
+            fail_msg("%s: %s, %u", rows[i].url, host == NULL ? "none" : host, port);
+    }
+}
+
 static void reads_headers(void **state)
 {
     char text[] = "content-type: a\nretry-after:  7 \nretry-after: 9\n";
@@ -178,6 +216,7 @@ int main(void)
         cmocka_unit_test(ends_at_the_deadline),
         cmocka_unit_test(watches_descriptors),
         cmocka_unit_test(refuses_what_cannot_be_sent),
+        cmocka_unit_test(knows_the_host_to_dial),
         cmocka_unit_test(reads_headers),
         cmocka_unit_test(refuses_a_bad_resolver),
     };
