@@ -132,6 +132,7 @@ struct err *func_matches(const struct func_call *c, json_t **ret);
 struct err *func_closest(const struct func_call *c, json_t **ret);
 struct err *func_gibibytes(const struct func_call *c, json_t **ret);
 struct err *func_sum(const struct func_call *c, json_t **ret);
+struct err *func_product(const struct func_call *c, json_t **ret);
 struct err *func_ratio(const struct func_call *c, json_t **ret);
 struct err *func_url_password(const struct func_call *c, json_t **ret);
 struct err *func_url_parts(const struct func_call *c, json_t **ret);

@@ -475,6 +475,7 @@ const struct func func_table[] = {
     { "closest", 2, 2, P, true, func_closest, "the text of a list that a mistyped one means" },
     { "gibibytes", 1, 1, P, true, func_gibibytes, "the number of a quantity such as 512Mi" },
     { "sum", 1, 1, P, true, func_sum, "the sum of a list of numbers" },
+    { "product", 1, 1, P, true, func_product, "the product of a list of numbers" },
     { "ratio", 2, 2, P, true, func_ratio, "the first number by the second" },
     { "url_parts", 1, 1, P, false, func_url_parts, "scheme, host, port ... of a URL, or null" },
     { "url_password", 1, 1, P, false, func_url_password, "the password of a URL in clear" },

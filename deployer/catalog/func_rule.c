@@ -238,21 +238,31 @@ struct err *func_gibibytes(const struct func_call *c, json_t **ret)
     return NULL;
 }
 
-struct err *func_sum(const struct func_call *c, json_t **ret)
+static struct err *fold(const json_t *list, bool is_product, json_t **ret)
 {
-    double sum = 0;
+    double result = is_product ? 1 : 0;
     size_t i = 0;
     json_t *item = NULL;
 
-    if (!json_is_array(c->args[0]))
-        return err_new(ERR_CONFIG, 0, "wants a list, got %s", eval_type_text(c->args[0]));
-    json_array_foreach (c->args[0], i, item) {
+    if (!json_is_array(list))
+        return err_new(ERR_CONFIG, 0, "wants a list, got %s", eval_type_text(list));
+    json_array_foreach (list, i, item) {
         if (!json_is_number(item))
             return err_new(ERR_CONFIG, 0, "wants numbers, got %s", eval_type_text(item));
-        sum += json_number_value(item);
+        result = is_product ? result * json_number_value(item) : result + json_number_value(item);
     }
-    *ret = number(sum);
+    *ret = number(result);
     return NULL;
+}
+
+struct err *func_sum(const struct func_call *c, json_t **ret)
+{
+    return fold(c->args[0], false, ret);
+}
+
+struct err *func_product(const struct func_call *c, json_t **ret)
+{
+    return fold(c->args[0], true, ret);
 }
 
 struct err *func_ratio(const struct func_call *c, json_t **ret)

@@ -43,15 +43,22 @@ static json_t *resolved(struct maker *m, const json_t *value)
     return eval_unknown("a value that can't be computed yet");
 }
 
-/* Secrets are unknown to rules: they can ask whether there is one, never what it is. Owned. */
-static json_t *without_secrets(json_t *value)
+/*
+ * Secrets are unknown to rules: they can ask whether there is one, never what it is. One without a
+ * single character is none, and an empty text. Owned.
+ */
+static json_t *without_secrets(const struct maker *m, json_t *value)
 {
     const char *key = NULL;
     json_t *member = NULL;
     size_t i = 0;
 
-    if (eval_mark(value) == EVAL_SECRET)
-        return eval_unknown("a secret");
+    if (eval_mark(value) == EVAL_SECRET) {
+        const struct secret_entry *entry = secret_table_entry(&m->secrets, value);
+
+        return entry != NULL && secret_len(entry->value) == 0 ? jsonx_textf("%s", "")
+                                                              : eval_unknown("a secret");
+    }
     if (!json_is_object(value) && !json_is_array(value))
         return json_incref(value);
     if (eval_mark(value) != EVAL_PLAIN)
@@ -59,10 +66,10 @@ static json_t *without_secrets(json_t *value)
     json_t *copy = jsonx_must(json_is_object(value) ? json_object() : json_array());
 
     json_object_foreach (value, key, member) {
-        json_object_set_new(copy, key, without_secrets(member));
+        json_object_set_new(copy, key, without_secrets(m, member));
     }
     json_array_foreach (value, i, member) {
-        json_array_append_new(copy, without_secrets(member));
+        json_array_append_new(copy, without_secrets(m, member));
     }
     return copy;
 }
@@ -71,7 +78,7 @@ static json_t *seen(struct maker *m, const json_t *value)
 {
     json_auto_t *full = resolved(m, value);
 
-    return without_secrets(full);
+    return without_secrets(m, full);
 }
 
 /* ---- documents of resources that are not made yet ---- */

@@ -78,6 +78,9 @@ static void test_rules(void **state)
         { "{\"assert\": \"length(where(resources.app, 'port', 80)) == 1\", \"text\": \"t\"}", 0,
                 "" },
         { "{\"assert\": \"contains(pluck(resources.app, 'tags[]'), 2)\", \"text\": \"t\"}", 0, "" },
+        { "{\"assert\": \"product([2, 1.5, 3]) == 9\", \"text\": \"t\"}", 0, "" },
+        { "{\"assert\": \"product([]) == 1\", \"text\": \"t\"}", 0, "" },
+        { "{\"assert\": \"product([2, 3]) == 5\", \"text\": \"t\"}", 1, "t||" },
         { "{\"assert\": \"ratio(sum(gibibytes(['1Gi', '512Mi'])), 0.5) == 3\", \"text\": \"t\"}", 0,
                 "" },
         { "{\"assert\": \"cidroverlaps('10.0.0.0/8', '10.1.0.0/16') && "
