@@ -11,7 +11,7 @@
 
 /* An arena begins small, since many live for one expression, and grows by doubling. */
 #define CHUNK_BYTES_MIN 512u
-#define CHUNK_BYTES_MAX 65536u
+#define CHUNK_BYTES_MAX 32768u /* a larger free makes glibc consolidate its bins */
 #define ALIGN_BYTES (_Alignof(max_align_t))
 
 struct chunk {

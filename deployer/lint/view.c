@@ -43,6 +43,26 @@ static json_t *resolved(struct maker *m, const json_t *value)
     return eval_unknown("a value that can't be computed yet");
 }
 
+static bool has_secret(json_t *value)
+{
+    const enum eval_mark mark = eval_mark(value);
+    const char *key = NULL;
+    json_t *member = NULL;
+    size_t i = 0;
+
+    if (mark != EVAL_PLAIN)
+        return mark == EVAL_SECRET;
+    json_object_foreach (value, key, member) {
+        if (has_secret(member))
+            return true;
+    }
+    json_array_foreach (value, i, member) {
+        if (has_secret(member))
+            return true;
+    }
+    return false;
+}
+
 /*
  * Secrets are unknown to rules: they can ask whether there is one, never what it is. One without a
  * single character is none, and an empty text. Owned.
@@ -59,9 +79,7 @@ static json_t *without_secrets(const struct maker *m, json_t *value)
         return entry != NULL && secret_len(entry->value) == 0 ? jsonx_textf("%s", "")
                                                               : eval_unknown("a secret");
     }
-    if (!json_is_object(value) && !json_is_array(value))
-        return json_incref(value);
-    if (eval_mark(value) != EVAL_PLAIN)
+    if (!has_secret(value))
         return json_incref(value);
     json_t *copy = jsonx_must(json_is_object(value) ? json_object() : json_array());
 
