@@ -48,6 +48,11 @@ static const struct field {
     { "alias", FIELD_TEXT, AT(alias), 0 },
     { "format", FIELD_FORMAT, AT(format), 0 },
     { "pattern", FIELD_TEXT, AT(pattern), 0 },
+    { "added", FIELD_JSON, AT(added), 0 },
+    { "at_least", FIELD_JSON, AT(at_least), 0 },
+    { "swaps_with", FIELD_TEXT, AT(swaps_with), 0 },
+    { "may_be_dropped", FIELD_BOOL, AT(may_be_dropped), 0 },
+    { "immutable_unless", FIELD_JSON, AT(immutable_unless), 0 },
     { "doc", FIELD_TEXT, AT(doc), 0 },
 #undef AT
 };
@@ -105,6 +110,17 @@ static void refuse_key(const struct reader *r, const struct doc_node *map, const
     reader_check_keys(r, map, at, names);
 }
 
+/* Refuses and forgets a value of another type. */
+static void must_be(const struct reader *r, const struct doc_node *map, const char *at,
+        const char *key, json_type type, const json_t **value)
+{
+    if (*value == NULL || json_typeof(*value) == type)
+        return;
+    reader_error(r, doc_get(map, key), at, "'%s' must be a %s", key,
+            type == JSON_ARRAY ? "list" : "map");
+    *value = NULL;
+}
+
 static void read_property(const struct reader *r, const struct doc_entry *e, const char *at,
         struct kind_property *ret)
 {
@@ -120,10 +136,11 @@ static void read_property(const struct reader *r, const struct doc_entry *e, con
     }
     if (!is_known)
         refuse_key(r, e->value, at);
-    if (ret->values != NULL && !json_is_array(ret->values)) {
-        reader_error(r, doc_get(e->value, "enum"), at, "'enum' must be a list");
-        ret->values = NULL;
-    }
+    must_be(r, e->value, at, "enum", JSON_ARRAY, &ret->values);
+    must_be(r, e->value, at, "added", JSON_ARRAY, &ret->added);
+    must_be(r, e->value, at, "at_least", JSON_OBJECT, &ret->at_least);
+    must_be(r, e->value, at, "immutable_unless", JSON_OBJECT, &ret->immutable_unless);
+    ret->is_immutable = ret->is_immutable || ret->immutable_unless != NULL;
 }
 
 static int by_key(const void *a, const void *b)

@@ -44,7 +44,12 @@ struct kind_property {
     const char *format;  /* "quantity" (1Gi = 1.0Gi), "duration", "location", "cidr", "csv-set",
                             "last-segment", "version-prefix", "image", NULL */
     const json_t *default_value; /* what the server fills in when it is absent, or NULL */
-    const char *doc;             /* one line, or NULL */
+    const json_t *added;         /* list: keys (globs) of elements that the server adds; or NULL */
+    const json_t *at_least;      /* {path: value}: a larger number is no change while these hold */
+    const char *swaps_with;      /* path of the member it changes places with by itself, or NULL */
+    bool may_be_dropped;         /* not always answered: then compared by what was sent last */
+    const json_t *immutable_unless; /* {from: [...], to: [...]}: such a step is possible, or NULL */
+    const char *doc;                /* one line, or NULL */
 };
 
 /* A POST (or GET) on the resource that an expression can ask for; its answer is secret by default.

@@ -117,8 +117,9 @@ void walk_note(struct walk *w, const struct spot *s, const struct docs *d, const
     const json_t *before = w->is_drift ? d->desired : d->actual;
     const json_t *after = w->is_drift ? d->actual : d->desired;
     const bool is_secret = (s->property != NULL && s->property->is_secret)
-                           || norm_is_secret_name(s->key) || walk_is_secret(before)
+                           || norm_is_secret_place(s->key, s->parent) || walk_is_secret(before)
                            || walk_is_secret(after);
+    const char *why = w->is_drift || walk_may_change(s, before, after) ? NULL : s->reason;
     struct change *c = next_change(w);
 
     *c = (struct change){
@@ -129,10 +130,8 @@ void walk_note(struct walk *w, const struct spot *s, const struct docs *d, const
         .old_value = before,
         .new_value = after,
         .is_secret = is_secret,
-        .forces_replacement = !w->is_drift && s->reason != NULL,
-        .reason = reason != NULL ? reason
-                  : w->is_drift  ? NULL
-                                 : s->reason,
+        .forces_replacement = why != NULL,
+        .reason = reason != NULL ? reason : why,
     };
 }
 
@@ -347,6 +346,20 @@ static void walk_members_of(struct walk *w, const struct spot *s, const struct d
     }
 }
 
+/* Another resource, of which the service answers the id alone: what else was sent is not kept
+ * here. */
+static bool is_reference(const struct walk *w, const struct docs *o)
+{
+    const char *wanted = jsonx_text(o->desired, "id");
+    const char *there = jsonx_text(o->actual, "id");
+    const json_t *now = o->stored != NULL ? o->stored : o->desired;
+
+    if (w->is_drift || wanted == NULL || there == NULL || json_object_size(o->actual) != 1)
+        return false;
+    return norm_is_id(wanted) && norm_same_id(wanted, there)
+           && (o->last == NULL || json_equal(now, o->last));
+}
+
 static void walk_object(struct walk *w, const struct spot *s, const struct docs *d)
 {
     struct docs o = *d;
@@ -364,23 +377,40 @@ static void walk_object(struct walk *w, const struct spot *s, const struct docs 
         walk_note(w, s, d, NULL);
         return;
     }
+    if (is_reference(w, &o))
+        return;
     walk_members_of(w, s, &o, o.desired, NULL, NULL);
     walk_members_of(w, s, &o, o.last, o.desired, NULL);
     if (w->takes_extras)
         walk_members_of(w, s, &o, o.actual, o.desired, o.last);
 }
 
+/* What stands in place of a value that is not told; not so where the file itself has that text. */
+static bool is_stand_in(bool (*is_kind)(const json_t *), const struct docs *d)
+{
+    const char *wanted = json_string_value(d->desired);
+    const char *there = json_string_value(d->actual);
+
+    return is_kind(d->actual)
+           && (wanted == NULL || there == NULL || !str_starts(str_of(wanted), str_of(there)));
+}
+
 static bool is_by_digest(const struct walk *w, const struct spot *s, const struct docs *d)
 {
     const struct kind_property *p = s->property;
-    const bool is_hidden = norm_is_blank(d->actual) || norm_is_masked(d->actual);
+    const bool is_blank = norm_is_blank(d->actual);
+    const bool is_hidden = is_blank || is_stand_in(norm_is_placeholder, d);
 
-    if (walk_is_secret(d->desired))
+    if (walk_is_secret(d->desired) || is_stand_in(norm_is_masked, d))
         return true;
     /* A write-only member that is answered after all tells more than nothing does. */
     if (p != NULL && p->is_write_only && (is_hidden || w->has_last || w->is_drift))
         return true;
-    return is_hidden && ((p != NULL && p->is_secret) || norm_is_secret_name(s->key));
+    if (p != NULL && p->may_be_dropped && is_blank)
+        return true;
+    return is_hidden
+           && ((p != NULL && p->is_secret)
+                   || (!s->is_free && norm_is_secret_place(s->key, s->parent)));
 }
 
 static bool is_create_only(const struct spot *s, const struct docs *d)
@@ -397,14 +427,38 @@ static void walk_scalar(struct walk *w, const struct spot *s, const struct docs 
         walk_note(w, s, d, NULL);
 }
 
-static void walk_by_type(struct walk *w, const struct spot *s, const struct docs *d)
+/* What the service fills in where it answers nothing: an object or a list. */
+static const json_t *or_default(const struct spot *s, const struct docs *d)
 {
+    const json_t *otherwise = s->property == NULL ? NULL : s->property->default_value;
+
+    if ((d->actual == NULL || json_is_null(d->actual)) && otherwise != NULL
+            && json_typeof(otherwise) == json_typeof(d->desired)
+            && (json_is_object(otherwise) || json_is_array(otherwise)))
+        return otherwise;
+    return d->actual;
+}
+
+static void walk_by_type(struct walk *w, const struct spot *s, const struct docs *given)
+{
+    struct docs filled = *given;
+    const struct docs *d = &filled;
+
+    filled.actual = or_default(s, given);
     if (json_is_object(d->desired))
         walk_object(w, s, d);
     else if (json_is_array(d->desired))
         walk_list(w, s, d);
     else
         walk_scalar(w, s, d);
+}
+
+/* Some children take a location and have none. */
+static bool is_nowhere(const struct walk *w, const struct spot *s, const struct docs *d)
+{
+    const char *id = jsonx_text(w->root_actual, "id");
+
+    return strcmp(s->path, "location") == 0 && d->actual == NULL && id != NULL && norm_is_child(id);
 }
 
 /* Cases in which there is nothing to compare. */
@@ -415,7 +469,8 @@ static bool is_out_of_sight(const struct walk *w, const struct spot *s, const st
         return w->is_drift || norm_is_blank(d->desired) || norm_is_blank(d->actual);
     if (w->is_drift)
         return s->property != NULL && (s->property->is_write_only || s->property->is_create_only);
-    return is_settled(d) || is_create_only(s, d);
+    return is_settled(d) || is_create_only(s, d) || is_nowhere(w, s, d)
+           || walk_is_tolerated(w, s, d);
 }
 
 void walk_value(struct walk *w, const struct spot *s, const struct docs *d)
@@ -455,6 +510,7 @@ static void find_drift(struct arena *arena, const struct diff_input *in, struct 
     struct walk w = { .arena = arena,
         .kind = in->kind,
         .out = ret,
+        .root_actual = in->actual,
         .is_drift = true,
         .takes_extras = in->observed != NULL };
     json_t *now = plan_observed(in->kind, in->actual);
@@ -479,6 +535,8 @@ void plan_diff(struct arena *arena, const struct diff_input *in, struct change_l
     struct walk w = { .arena = arena,
         .kind = in->kind,
         .out = &found,
+        .root_desired = in->desired,
+        .root_actual = in->actual,
         .has_last = in->last_applied != NULL,
         .has_observed = in->observed != NULL };
     const struct docs d = { .desired = in->desired,

@@ -163,7 +163,7 @@ static void walk_map(
     json_array_foreach (d->actual, i, element) {
         AUTO(free) char *key = key_of(element, by->by);
 
-        if (key == NULL || find_by_key(d->desired, by, key) != NULL)
+        if (key == NULL || find_by_key(d->desired, by, key) != NULL || walk_is_added(s, key))
             continue;
         const struct spot m = spot_element(w, s, key);
 
@@ -328,10 +328,38 @@ static bool has_secret_element(const json_t *list)
     return false;
 }
 
-void walk_list(struct walk *w, const struct spot *s, const struct docs *d)
+static void release_json(void *j)
 {
-    struct docs l = *d;
+    json_decref(j);
+}
 
+/* Older versions of some services answer a list as {"0": ..., "1": ...}. */
+static const json_t *as_list(const struct walk *w, const json_t *actual)
+{
+    const size_t count = json_object_size(actual);
+    json_auto_t *list = jsonx_must(json_array());
+
+    for (size_t i = 0; i < count; i++) {
+        char index[24];
+
+        snprintf(index, sizeof(index), "%zu", i);
+        if (json_array_append(list, json_object_get(actual, index)) != 0)
+            return actual;
+    }
+    if (count == 0)
+        return actual;
+    json_t *kept = TAKE(list);
+
+    arena_hook(w->arena, release_json, kept);
+    return kept;
+}
+
+void walk_list(struct walk *w, const struct spot *s, const struct docs *given)
+{
+    struct docs l = *given;
+    const struct docs *d = &l;
+
+    l.actual = as_list(w, given->actual);
     if (!json_is_array(d->actual)) {
         if (!norm_is_empty(d->desired) || !norm_is_blank(d->actual))
             walk_note(w, s, d, NULL);

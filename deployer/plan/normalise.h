@@ -27,13 +27,19 @@ bool norm_is_empty(const json_t *j);
 bool norm_is_blank(const json_t *j);
 /* "****", "<redacted>": what some services answer in place of a secret. */
 bool norm_is_masked(const json_t *j);
+/* Likewise, or a name in brackets ("<httpTriggerUrl>") where a secret would stand. */
+bool norm_is_placeholder(const json_t *j);
 /* Whether a scalar that is wanted and one that is there are the same. */
 bool norm_equal(const struct norm_place *p, const json_t *desired, const json_t *actual);
 /* Whether both are ids of one resource: by segments without case. */
 bool norm_same_id(const char *a, const char *b);
 bool norm_is_id(const char *s);
+/* Whether it is the id of a resource below another one. */
+bool norm_is_child(const char *id);
 /* A member that is called like a secret ("administratorLoginPassword", "sharedKey"). */
 bool norm_is_secret_name(const char *key);
+/* Likewise by where it stands: the `value` of a list of secrets. */
+bool norm_is_secret_place(const char *key, const char *parent);
 /* A member that counts at creation only, by its name ("createMode"). */
 bool norm_is_create_name(const char *key);
 /* A member that the server sets by itself, anywhere ("provisioningState", "etag"). */

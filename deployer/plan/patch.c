@@ -118,7 +118,8 @@ static json_t *observed_value(const struct walk *w, const struct spot *s, const 
 
 static bool is_kept(const struct spot *s, const json_t *value)
 {
-    if (norm_is_server_name(s->key) || norm_is_secret_name(s->key) || norm_is_masked(value))
+    if (norm_is_server_name(s->key) || norm_is_secret_place(s->key, s->parent)
+            || norm_is_masked(value))
         return false;
     return s->property == NULL
            || (!s->property->is_read_only && !s->property->is_secret

@@ -15,6 +15,8 @@ struct walk {
     const struct kind *kind; /* or NULL */
     struct change_list *out;
     size_t capacity;
+    const json_t *root_desired; /* the whole documents */
+    const json_t *root_actual;
     bool is_drift;     /* `desired` is what was there before: differences were made by others */
     bool has_last;     /* there is a last applied document */
     bool has_observed; /* there is a GET of after it */
@@ -45,7 +47,7 @@ struct docs {
 };
 
 void walk_value(struct walk *w, const struct spot *s, const struct docs *d);
-void walk_list(struct walk *w, const struct spot *s, const struct docs *d);
+void walk_list(struct walk *w, const struct spot *s, const struct docs *given);
 /* Notes a change at this place. */
 void walk_note(struct walk *w, const struct spot *s, const struct docs *d, const char *reason);
 /* Whether nothing would be noted at this place. */
@@ -55,6 +57,12 @@ struct spot spot_member(const struct walk *w, const struct spot *s, const char *
 struct spot spot_element(const struct walk *w, const struct spot *s, const char *name);
 /* Whether the kind describes the members of this object as values of a free map ("{}"). */
 bool walk_is_map(const struct walk *w, const struct spot *s);
+/* What a kind says is no change although the values differ (tolerate.c). */
+bool walk_is_tolerated(const struct walk *w, const struct spot *s, const struct docs *d);
+/* Whether the service adds elements (or members) of that key by itself. */
+bool walk_is_added(const struct spot *s, const char *key);
+/* Whether the kind allows this step of a property that can't be changed otherwise. */
+bool walk_may_change(const struct spot *s, const json_t *from, const json_t *to);
 /* {"$secret": ...} and {"$unknown": ...}. */
 bool walk_is_secret(const json_t *j);
 bool walk_is_unknown(const json_t *j);

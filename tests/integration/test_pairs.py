@@ -98,6 +98,72 @@ def other(value):
     return value + "x"
 
 
+# Members whose text is somebody's own: each letter counts.
+FREE = {"value", "query", "image", "path", "mountPath", "subPath", "description", "command", "args", "displayName"}
+MAPS = {"tags", "env", "metadata"}
+# Members that may be gone from an answer: told once, or told of by nothing else.
+UNTOLD = re.compile("createMode|pointInTime|source|location$|[sS]ecret|password|token|Key$|Uri$|Url$|logAnalyticsDestinationType", re.I)
+
+
+def otherwise(value):
+    if isinstance(value, dict):
+        return {k: otherwise(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [otherwise(v) for v in value]
+    return None if value is None else other(value)
+
+
+def lists(value, path=()):
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from lists(member, path + (key,))
+    elif isinstance(value, list):
+        if value:
+            yield path, value
+        for i, element in enumerate(value):
+            yield from lists(element, path + (i,))
+
+
+def with_change(document, path, change):
+    changed = copy.deepcopy(document)
+    change(at(changed, path))
+    return changed
+
+
+def without(document, path):
+    """A copy that lacks the member, however it spells its name."""
+    changed = copy.deepcopy(document)
+    parent = at(changed, path[:-1])
+    for key in [k for k in parent if k.lower() == path[-1].lower()]:
+        del parent[key]
+    return changed
+
+
+def leaf_mutations(desired, actual):
+    for path, value in leaves(desired):
+        if at(actual, path) in (None, "") or (len(path) == 1 and path[0] in ("id", "name", "type")):
+            continue
+        is_free = isinstance(path[-1], str) and path[-1] in FREE or MAPS & {str(k) for k in path[:-1]}
+        if is_free and isinstance(value, str) and value.swapcase() != value and not value.startswith("/subscriptions/"):
+            changed = copy.deepcopy(desired)
+            put(changed, path, value.swapcase())
+            yield "another case", path, changed, actual
+        if value and isinstance(path[-1], str) and not any(UNTOLD.search(str(k)) for k in path):
+            yield "gone from the cloud", path, desired, without(actual, path)
+
+
+def list_mutations(desired, actual):
+    for path, value in lists(desired):
+        there = at(actual, path)
+        if not isinstance(there, list) or len(there) < len(value):
+            continue
+        for i in (0, len(value) - 1):
+            yield "one less", path, with_change(desired, path, lambda l, i=i: l.pop(i)), actual
+        yield "one more", path, with_change(desired, path, lambda l: l.append(otherwise(l[-1]))), actual
+        if path[-1] in ("command", "args") and len(set(value)) == len(value) > 1:
+            yield "another order", path, with_change(desired, path, lambda l: l.reverse()), actual
+
+
 def members(path):
     """The names in a path, without keys and indexes of elements: what both spellings share."""
     return [str(k) for k in path if not isinstance(k, int)]
@@ -163,6 +229,27 @@ class Pairs(unittest.TestCase):
                             self.check(path, diff(folder, arm_type, pair["apiVersion"], changed, pair["actual"]))
                             count += 1
         self.assertGreater(count, 600)
+
+    def test_members_and_letters_are_seen(self):
+        count = {}
+        with tempfile.TemporaryDirectory() as folder:
+            for name, pair in self.each():
+                if pair["use"] == "none":
+                    continue
+                mutations = (leaf_mutations(pair["desired"], pair["actual"]), list_mutations(pair["desired"], pair["actual"]))
+                for what, path, desired, actual in (m for group in mutations for m in group):
+                    own, unknown = self.types(pair)
+                    if what == "another case" and own.endswith("/configurations"):
+                        continue  # a parameter's value has none
+                    # Where a kind knows the default, the absence of a value says nothing.
+                    arm_type = unknown if what == "gone from the cloud" else own
+                    with self.subTest(pair=name, what=what, path=path):
+                        found = diff(folder, arm_type, pair["apiVersion"], desired, actual)
+                        self.assertTrue(found)
+                        self.assertTrue(all(is_at(path, c["path"]) for c in found), found)
+                        count[what] = count.get(what, 0) + 1
+        for what, least in (("another case", 12), ("gone from the cloud", 150), ("one less", 80), ("one more", 40)):
+            self.assertGreater(count.get(what, 0), least, str(count))
 
     def check(self, path, found):
         self.assertTrue(found)
