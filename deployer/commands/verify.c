@@ -104,6 +104,7 @@ static struct err *check_all(
         e = verify_control(&jobs, &control);
     progress_stage(s->progress, NULL);
     TRY(e);
+    verify_stack_facts(&jobs, c->model);
     *ret = verify_checks_json(&jobs);
     return NULL;
 }

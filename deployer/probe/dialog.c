@@ -4,8 +4,9 @@
  *
  * Target: host, port, tls, server_name; user (Basic, with the secret password); steps: [{name,
  * method, path, body (JSON or text), content_type, expect_status, expect: {JSON path: value}, for_s
- * (repeat until it holds), facts: {fact: JSON path}}]. In path and body %{id} is 32 hex digits that
- * are new in every run, %{id16} 16 of them, %{now} the time in RFC 3339, %{now_ns} in nanoseconds.
+ * (repeat until it holds), facts: {fact: JSON path, $status or $held}}]. In path and body %{id} is
+ * 32 hex digits that are new in every run, %{id16} 16 of them, %{now} the time in RFC 3339,
+ * %{now_ns} in nanoseconds.
  */
 #include <stdio.h>
 
@@ -145,7 +146,22 @@ static const char *unexpected(const struct dialog *d, const json_t *step, const 
     return NULL;
 }
 
-static void record(const struct dialog *d, const json_t *step, const json_t *answer, long status)
+/* A member of the answer; "$status" and "$held" are of the step itself. Owned, or NULL. */
+static json_t *fact_of(const char *path, const json_t *answer, long status, bool is_held)
+{
+    if (path == NULL)
+        return NULL;
+    if (text_eq(path, "$status"))
+        return status == 0 ? NULL : json_integer(status);
+    if (text_eq(path, "$held"))
+        return json_boolean(is_held);
+    const json_t *value = jsonx_at(answer, path);
+
+    return value == NULL || json_is_object(value) ? NULL : jsonx_copy(value);
+}
+
+static void record(
+        const struct dialog *d, const json_t *step, const json_t *answer, long status, bool is_held)
 {
     const json_t *facts = json_object_get(step, "facts");
     AUTO(free) char *status_fact = xasprintf("dialog.%s", jsonx_text(step, "name"));
@@ -154,11 +170,7 @@ static void record(const struct dialog *d, const json_t *step, const json_t *ans
 
     probe_fact(d->evidence, status_fact, json_integer(status));
     json_object_foreach ((json_t *)(uintptr_t)facts, fact, path) {
-        const json_t *value =
-                json_is_string(path) ? jsonx_at(answer, json_string_value(path)) : NULL;
-
-        if (value != NULL && !json_is_object(value))
-            probe_fact(d->evidence, fact, jsonx_copy(value));
+        probe_fact(d->evidence, fact, fact_of(json_string_value(path), answer, status, is_held));
     }
 }
 
@@ -181,7 +193,7 @@ static bool run_step(const struct dialog *d, const json_t *step)
         const char *wrong = is_answered ? unexpected(d, step, answer, status, text)
                                         : json_string_value(jsonx_at(seen, "probe.error"));
 
-        record(d, step, answer, status);
+        record(d, step, answer, status, is_answered && wrong == NULL);
         if (is_answered && wrong == NULL)
             return true;
         if (clock_now_ms() + AGAIN_MS < until_ms) {

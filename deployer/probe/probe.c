@@ -1,6 +1,7 @@
 #include "probe/probe.h"
 
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -8,8 +9,22 @@
 #include "base/jsonx.h"
 #include "base/text.h"
 
+/* A check that speaks to nobody: what the control plane says of its resources is all there is. */
+static void say_nothing(const struct probe_job *job, json_t *evidence)
+{
+    (void)job;
+    probe_step(evidence, "control");
+}
+
+static const struct probe probe_control = {
+    .name = "control",
+    .summary = "nothing is sent; what the control plane says of the resources is the evidence",
+    .run = say_nothing,
+};
+
 static const struct probe *const probes[] = { &probe_dns, &probe_tcp, &probe_tls, &probe_http,
-    &probe_dialog, &probe_redis, &probe_clickhouse, &probe_postgres, &probe_blob, NULL };
+    &probe_dialog, &probe_redis, &probe_clickhouse, &probe_postgres, &probe_blob, &probe_control,
+    NULL };
 
 const struct probe *probe_find(const char *name)
 {
@@ -80,15 +95,15 @@ static bool is_address(const char *host)
 /* What the target says, in the words of docs/probes.md. */
 static void describe_target(const struct probe_job *job, json_t *evidence)
 {
-    static const char *const members[] = { "host", "port", "tls", "server_name", "scheme", "user",
-        "path", "database", "url_has_userinfo", "container", "expect_private" };
+    static const char *const facts[] = { "target.host", "target.port", "target.native_port",
+        "target.tls", "target.server_name", "target.scheme", "target.user", "target.path",
+        "target.database", "target.url_has_userinfo", "target.container", "target.expect_private" };
 
-    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-        const json_t *v = json_object_get(job->target, members[i]);
-        AUTO(free) char *path = xasprintf("target.%s", members[i]);
+    for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
+        const json_t *v = json_object_get(job->target, facts[i] + strlen("target."));
 
         if (v != NULL && !json_is_null(v))
-            probe_fact(evidence, path, jsonx_copy(v));
+            probe_fact(evidence, facts[i], jsonx_copy(v));
     }
     const char *host = jsonx_text(job->target, "host");
 

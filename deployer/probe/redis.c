@@ -51,14 +51,13 @@ bool redis_call(struct redis_dialog *d, const char *step, const struct str *args
 }
 
 /* The first word of an error: "WRONGPASS". */
-static void record_error(struct redis_dialog *d, const char *path, const char *error)
+static void record_error(struct redis_dialog *d, const char *error)
 {
     struct str rest = str_of(error);
     const struct str word = str_cut(&rest, ' ');
-    AUTO(free) char *text_path = xasprintf("%s_text", path);
 
-    probe_fact_text(d->job, d->evidence, path, word);
-    probe_fact_text(d->job, d->evidence, text_path, str_of(error));
+    probe_fact_text(d->job, d->evidence, "redis.error", word);
+    probe_fact_text(d->job, d->evidence, "redis.error_text", str_of(error));
 }
 
 static bool read_greeting(struct redis_dialog *d)
@@ -127,7 +126,7 @@ bool redis_authenticate(struct redis_dialog *d)
     probe_fact_text(d->job, d->evidence, "redis.auth_error", str_of(error));
     if (text_eq(auth_word(error), "none_needed"))
         return true;
-    record_error(d, "redis.error", error);
+    record_error(d, error);
     probe_failed(d->job, d->evidence, "AUTH", str_of(error));
     return false;
 }
@@ -151,7 +150,7 @@ static bool ping(struct redis_dialog *d)
         set_text(d->evidence, "redis.auth", "noauth");
     probe_fact(
             d->evidence, "redis.loading", json_boolean(str_starts(str_of(error), STR("LOADING"))));
-    record_error(d, "redis.error", error);
+    record_error(d, error);
     probe_failed(d->job, d->evidence, "PING", str_of(error));
     return false;
 }
@@ -231,7 +230,7 @@ static void record_key_error(struct redis_dialog *d, const char *command, const 
     struct str rest = str_of(error);
     const struct str word = str_cut(&rest, ' ');
 
-    record_error(d, "redis.error", error);
+    record_error(d, error);
     if (str_eq(word, STR("MOVED")) || str_eq(word, STR("ASK"))) {
         str_cut(&rest, ' ');
         probe_fact_text(d->job, d->evidence, "redis.moved_to", rest);

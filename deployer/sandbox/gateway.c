@@ -40,23 +40,29 @@ static const struct entry *app_of(struct backend *b, const char *host)
     return NULL;
 }
 
+/* In the gateway's own words, and whose status it was. */
+static char *unexpected_status(int status, const char *host)
+{
+    return xasprintf("Status code of the backend's HTTP response did not match the probe setting. "
+                     "Expected:200-399 Received:%d (%s)",
+            status, host);
+}
+
 static struct health health_of(struct backend *b, const char *host)
 {
     if (!resolves(b, host))
         return (struct health){ "Unknown",
-            xasprintf("Cannot resolve '%s': no private DNS zone that is linked to the gateway's "
-                      "network answers for it.",
+            xasprintf("Cannot connect to the backend: the FQDN '%s' configured in the backend pool "
+                      "could not be resolved to an IP address.",
                     host) };
     const struct entry *app = app_of(b, host);
     json_auto_t *serving = jsonx_must(json_array());
 
     if (app == NULL)
-        return (struct health){ "Unhealthy",
-            xasprintf("Received invalid status code: 404 from '%s': no app has this host.", host) };
+        return (struct health){ "Unhealthy", unexpected_status(404, host) };
     app_serving_addresses(app, serving);
     if (b->has_services && json_array_size(serving) == 0)
-        return (struct health){ "Unhealthy",
-            xasprintf("Received invalid status code: 503 from '%s': no replica is ready.", host) };
+        return (struct health){ "Unhealthy", unexpected_status(503, host) };
     return (struct health){ "Healthy", xstrdup("Success. Received 200 status code") };
 }
 

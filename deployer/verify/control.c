@@ -226,7 +226,8 @@ static void add_question(const struct telling *t, json_t *questions)
 
     /* What passed needs no explanation, unless the control plane says that something is wrong. */
     if (text == NULL || t->view->document == NULL
-            || (t->job->status == VERIFY_PASS && !has_denial(t->view)))
+            || (t->job->status == VERIFY_PASS && !text_eq(t->job->check->probe, "control")
+                    && !has_denial(t->view)))
         return;
     AUTO(free) char *path = path_of(t, text);
     AUTO(free) char *key = key_of(t->address, method, path);
@@ -316,8 +317,9 @@ static void tell_job(struct verify_job *job, const struct control_source *source
 {
     if (job->evidence == NULL)
         job->evidence = jsonx_must(json_object());
-    if (source->not_running != NULL
-            && source->not_running(source->arg, job->check->service) != NULL)
+    if (job->tolerated != NULL
+            || (source->not_running != NULL
+                    && source->not_running(source->arg, job->check->service) != NULL))
         tell(job, "arm.not_running", json_true());
     go_through(job, source, questions, true);
     verify_path(job, source);

@@ -23,14 +23,16 @@ struct reading {
 static json_t *problem_evidence(
         const char *problem, const char *variable, const char *text, const char *fix)
 {
-    json_t *env = jsonx_must(
-            json_pack("{s:s, s:s, s:s}", "problem", problem, "variable", variable, "text", text));
+    json_t *evidence = jsonx_must(json_pack("{s:{s:s, s:b, s:s, s:s, s:s}, s:{s:s}}", "probe",
+            "name", "environment", "ok", 0, "step", "environment", "error", text, "vantage", "here",
+            "target", "host", variable));
 
+    probe_fact(evidence, "env.problem", jsonx_textf("%s", problem));
+    probe_fact(evidence, "env.variable", jsonx_textf("%s", variable));
+    probe_fact(evidence, "env.text", jsonx_textf("%s", text));
     if (fix != NULL)
-        json_object_set_new(env, "fix", jsonx_textf("%s", fix));
-    return jsonx_must(json_pack("{s:{s:s, s:b, s:s, s:s, s:s}, s:{s:s}, s:o}", "probe", "name",
-            "environment", "ok", 0, "step", "environment", "error", text, "vantage", "here",
-            "target", "host", variable, "env", env));
+        probe_fact(evidence, "env.fix", jsonx_textf("%s", fix));
+    return evidence;
 }
 
 static void add_problem(struct reading *r, const char *service, const char *problem,

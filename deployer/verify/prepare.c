@@ -89,8 +89,24 @@ static void take_secrets(struct verify_job *job, const struct secret_table *secr
     }
 }
 
-static void prepare_job(const struct check *c, const struct verify_source *source,
-        const struct verify_options *o, bool is_sandbox, struct verify_job *job)
+/* Why the check's service, or one that it needs, has no process behind it; NULL. */
+static const char *not_running(
+        const struct model *m, const struct check *c, const struct verify_source *source)
+{
+    const char *why = source->not_running(source->arg, c->service);
+    const json_t *needs = json_object_get(json_object_get(m->services, c->service), "needs");
+    const char *name = NULL;
+    json_t *needed = NULL;
+
+    json_object_foreach ((json_t *)(uintptr_t)needs, name, needed) {
+        if (why == NULL && json_is_string(needed))
+            why = source->not_running(source->arg, json_string_value(needed));
+    }
+    return why;
+}
+
+static void prepare_job(const struct model *m, const struct check *c,
+        const struct verify_source *source, const struct verify_options *o, struct verify_job *job)
 {
     const char *unknown = NULL;
 
@@ -110,11 +126,10 @@ static void prepare_job(const struct check *c, const struct verify_source *sourc
     take_secrets(job, source->secrets(source->arg));
     if (o->timeout_ms == 0 && jsonx_int(job->target, "timeout_s", 0) > 0)
         job->timeout_ms = jsonx_int(job->target, "timeout_s", 0) * 1000;
-    if (c->tolerate != NULL && is_sandbox) {
-        const char *why = source->not_running(source->arg, c->service);
-
-        job->tolerated = xstrdup(why);
-    }
+    if (c->tolerate != NULL && text_eq(m->target, "sandbox"))
+        job->tolerated = xstrdup(not_running(m, c, source));
+    if (job->tolerated != NULL && text_eq(c->probe, "control"))
+        skip(job, "%s", job->tolerated);
 }
 
 struct err *verify_prepare(const struct model *m, const struct verify_source *source,
@@ -127,12 +142,19 @@ struct err *verify_prepare(const struct model *m, const struct verify_source *so
     for (size_t i = 0; i < m->check_count; i++) {
         if (!is_wanted(&m->checks[i], o))
             continue;
-        prepare_job(
-                &m->checks[i], source, o, text_eq(m->target, "sandbox"), &jobs.items[jobs.count++]);
+        prepare_job(m, &m->checks[i], source, o, &jobs.items[jobs.count++]);
     }
     *ret = jobs;
     jobs = (struct verify_jobs){ 0 };
     return NULL;
+}
+
+void verify_stack_facts(struct verify_jobs *jobs, const struct model *m)
+{
+    for (size_t i = 0; i < jobs->count; i++) {
+        if (jobs->items[i].evidence != NULL)
+            probe_fact(jobs->items[i].evidence, "stack.target", jsonx_textf("%s", m->target));
+    }
 }
 
 void verify_jobs_release(struct verify_jobs *jobs)

@@ -85,6 +85,8 @@ struct verify_progress {
  */
 void verify_run(struct verify_jobs *jobs, const struct verify_options *o,
         void (*tell)(void *arg, const struct verify_progress *progress), void *arg);
+/* Adds stack.* to the evidence of each. */
+void verify_stack_facts(struct verify_jobs *jobs, const struct model *m);
 void verify_jobs_release(struct verify_jobs *jobs);
 /* How many have a status. */
 size_t verify_count(const struct verify_jobs *jobs, enum verify_status status);

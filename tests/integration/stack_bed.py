@@ -108,6 +108,14 @@ class Bed:
             text = answer.read()
             return json.loads(text) if text else None
 
+    @staticmethod
+    def until(holds, seconds=20):
+        end = time.time() + seconds
+        while not holds():
+            if time.time() > end:
+                raise AssertionError("did not come about in %d s" % seconds)
+            time.sleep(0.1)
+
     @contextlib.contextmanager
     def closed_port(self, port):
         """Meanwhile the rules of the private endpoints' subnet don't let the port through."""

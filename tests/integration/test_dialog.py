@@ -3,6 +3,7 @@ import base64
 import http.server
 import json
 import subprocess
+import tempfile
 import threading
 import unittest
 
@@ -90,6 +91,21 @@ class Dialog(unittest.TestCase):
         evidence = self.probe(steps)
         self.assertEqual(evidence["probe"]["error"], "read: HTTP status 404")
         self.assertLess(evidence["probe"]["duration_ms"], 5000)
+
+    def test_taken_and_never_shown(self):
+        """Facts of a step itself, as the runbook on lost events wants them."""
+        def steps(path):
+            return [{**STEPS[1], "facts": {"langfuse.ingest_status": "$status"}},
+                    {"name": "read", "path": path, "expect": {"id": "%{id}"}, "for_s": 3, "facts": {"langfuse.read_back": "$held"}}]
+        evidence = self.probe(steps("/traces/other"))
+        self.assertEqual(evidence["langfuse"], {"ingest_status": 201, "read_back": False})
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+            json.dump(evidence, f)
+            f.flush()
+            done = support.cli("runbooks", "test", "LF-005", f.name)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        evidence = self.probe(steps("/traces/%{id}"))
+        self.assertEqual(evidence["langfuse"], {"ingest_status": 201, "read_back": True})
 
     def test_an_unexpected_value_is_named(self):
         evidence = self.probe([{"name": "health", "path": "/health", "expect": {"status": "BAD"}}])

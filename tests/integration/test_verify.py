@@ -25,6 +25,9 @@ class Verify(unittest.TestCase):
         self.assertEqual({c["status"] for c in checks.values()}, {"pass"}, {n: c["status"] for n, c in checks.items()})
         for name in ("postgres.login", "redis.login", "clickhouse.native", "langfuse.web"):
             self.assertIn(name, checks)
+        # The old server of the distribution is no finding here: the image's tag is what counts.
+        self.assertEqual({c["evidence"]["stack"]["target"] for c in checks.values()}, {"sandbox"})
+        self.assertEqual(checks["gateway.backend"]["evidence"]["arm"]["backend_health"], ["Healthy"])
 
     # ---- the four incidents of the stack's history ----
 
@@ -58,9 +61,14 @@ class Verify(unittest.TestCase):
         with open(path, "w") as f:
             f.write("DATABASE_URL=postgresql://langfuse:secret-of-app@one.example:5432/langfuse\n"
                     "DB_HOST=two.example\nDB_USER=langfuse\nDB_PASSWORD=secret-of-app\nDB_NAME=langfuse\n")
-        done = self.bed.run("env", "--check", path, "-o", "json")
+        with Dns("nobody.example") as dns:
+            done = self.bed.run("verify", "--env-file", path, "--resolver", dns.server, "--timeout", "2s", "-o", "json")
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
-        self.assertTrue({"DATABASE_URL", "DB_HOST"} & {f.get("variable") for f in json.loads(done.stdout)["findings"]})
+        document = json.loads(done.stdout)
+        finding = {f["runbook"]: f for f in document["findings"]}["PG-013"]
+        self.assertIn("DATABASE_URL and DB_HOST name another host", finding["cause"])
+        evidence = [c["evidence"]["env"] for c in document["checks"] if "env" in c.get("evidence", {})]
+        self.assertTrue({"DATABASE_URL", "DB_HOST"} & {e["variable"] for e in evidence}, evidence)
         self.assertNotIn("secret-of-app", done.stdout + done.stderr)
 
     # ---- outside of the network ----
@@ -73,6 +81,9 @@ class Verify(unittest.TestCase):
         status, document = self.outside()
         self.assertEqual((status, document["findings"]), (0, []))
         for name, check in by_name(document).items():
+            if name == "gateway.backend":  # the control plane answers everybody
+                self.assertEqual(check["status"], "pass")
+                continue
             self.assertEqual(check["status"], "skip", name)
             self.assertTrue(check["reason"].startswith("not reachable from here"), check["reason"])
         arm = by_name(document)["redis.login"]["evidence"]["arm"]
@@ -115,6 +126,73 @@ class Verify(unittest.TestCase):
                 k: link["properties"][k] for k in ("registrationEnabled", "virtualNetwork")}, "tags": link.get("tags", {})})
         self.assertEqual((status, ids(document)), (1, ["DNS-003"]), json.dumps(document["findings"]))
         self.assertIs(by_name(document)["redis.dns"]["evidence"]["arm"]["zone_linked"], False)
+
+    def test_access_keys_switched_off(self):
+        path, version = "Microsoft.Cache/redisEnterprise/%s/databases/default" % self.bed.outputs()["redis.host"].split(".")[0], "2025-07-01"
+        database = self.bed.arm("GET", path, version)
+        keep = ("clientProtocol", "port", "clusteringPolicy", "evictionPolicy")
+
+        def set_keys(word):
+            self.bed.arm("PUT", path, version, {"properties": {
+                **{k: database["properties"][k] for k in keep}, "accessKeysAuthentication": word}})
+            self.bed.until(lambda: self.bed.arm("GET", path, version)["properties"]["provisioningState"] == "Succeeded")
+        set_keys("Disabled")
+        try:
+            status, document = self.bed.verify("--only", "redis.login")
+        finally:
+            set_keys("Enabled")
+        self.assertEqual((status, ids(document)), (1, ["RED-018"]), json.dumps(document["findings"]))
+        self.assertIs(by_name(document)["redis.login"]["evidence"]["arm"]["access_keys_enabled"], False)
+
+    # ---- what the gateway says of its backend ----
+
+    GATEWAY, GATEWAY_VERSION = "Microsoft.Network/applicationGateways/agw-langfuse", "2025-05-01"
+
+    def backend(self):
+        status, document = self.bed.verify("--only", "gateway.backend")
+        arm = by_name(document)["gateway.backend"]["evidence"]["arm"]
+        return status, ids(document), arm["backend_health"], document["findings"]
+
+    def test_gateway_without_the_zone_of_its_backend(self):
+        domain = self.bed.outputs()["containers.default_domain"]
+        path = "Microsoft.Network/privateDnsZones/%s/virtualNetworkLinks/vnet-langfuse" % domain
+        link = self.bed.arm("GET", path, "2024-06-01")
+        self.bed.arm("DELETE", path, "2024-06-01")
+        try:
+            status, found, health, findings = self.backend()
+        finally:
+            self.bed.arm("PUT", path, "2024-06-01", {"location": "global", "properties": {
+                k: link["properties"][k] for k in ("registrationEnabled", "virtualNetwork")}, "tags": link.get("tags", {})})
+        self.assertEqual((status, found, health), (1, ["AGW-001"], ["Unknown"]), findings)
+        self.assertIn("langfuse-web." + domain, findings[0]["cause"])
+        self.assertEqual(self.backend()[:3], (0, [], ["Healthy"]))
+
+    def test_gateway_with_a_backend_that_is_down(self):
+        app = "Microsoft.App/containerApps/langfuse-web"
+        revision = app + "/revisions/" + self.bed.arm("GET", app, "2026-01-01")["properties"]["latestRevisionName"]
+        self.bed.arm("POST", revision + "/deactivate", "2026-01-01")
+        try:
+            self.bed.until(lambda: self.backend()[2] == ["Unhealthy"])
+            status, found, health, findings = self.backend()
+        finally:
+            self.bed.arm("POST", revision + "/activate", "2026-01-01")
+            self.bed.until(lambda: self.backend()[2] == ["Healthy"])
+        self.assertEqual((status, found, health), (1, ["AGW-002"], ["Unhealthy"]), findings)
+        self.assertIn("agw-langfuse", findings[0]["cause"])
+        self.assertIn("Received:503", findings[0]["cause"])
+
+    def test_gateway_with_a_host_that_nobody_has(self):
+        gateway = self.bed.arm("GET", self.GATEWAY, self.GATEWAY_VERSION)
+        before = json.dumps(gateway)
+        for pool in gateway["properties"]["backendAddressPools"]:
+            for address in pool["properties"]["backendAddresses"]:
+                address["fqdn"] = address["fqdn"].replace("langfuse-web.", "nobody.")
+        self.bed.arm("PUT", self.GATEWAY, self.GATEWAY_VERSION, gateway)
+        try:
+            status, found, health, findings = self.backend()
+        finally:
+            self.bed.arm("PUT", self.GATEWAY, self.GATEWAY_VERSION, json.loads(before))
+        self.assertEqual((status, found, health), (1, ["AGW-003"], ["Unhealthy"]), findings)
 
     # ---- options ----
 
