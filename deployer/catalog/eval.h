@@ -130,6 +130,7 @@ struct err *func_where(const struct func_call *c, json_t **ret);
 struct err *func_unique(const struct func_call *c, json_t **ret);
 struct err *func_matches(const struct func_call *c, json_t **ret);
 struct err *func_closest(const struct func_call *c, json_t **ret);
+struct err *func_rewrite(const struct func_call *c, json_t **ret);
 struct err *func_gibibytes(const struct func_call *c, json_t **ret);
 struct err *func_sum(const struct func_call *c, json_t **ret);
 struct err *func_product(const struct func_call *c, json_t **ret);

@@ -473,6 +473,7 @@ const struct func func_table[] = {
     { "unique", 1, 1, P, true, func_unique, "a list without repetitions" },
     { "matches", 2, 2, P, true, func_matches, "whether a pattern is found in a text" },
     { "closest", 2, 2, P, true, func_closest, "the text of a list that a mistyped one means" },
+    { "rewrite", 3, 3, P, false, func_rewrite, "what a pattern's groups found, put together anew" },
     { "gibibytes", 1, 1, P, true, func_gibibytes, "the number of a quantity such as 512Mi" },
     { "sum", 1, 1, P, true, func_sum, "the sum of a list of numbers" },
     { "product", 1, 1, P, true, func_product, "the product of a list of numbers" },

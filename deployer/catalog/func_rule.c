@@ -4,10 +4,12 @@
 #include "catalog/eval.h"
 
 #include <math.h>
+#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/jsonx.h"
 #include "base/num.h"
 #include "base/secret.h"
@@ -177,6 +179,47 @@ struct err *func_closest(const struct func_call *c, json_t **ret)
     }
     meant = text_suggest(str_of(json_string_value(c->args[0])), words, count);
     *ret = meant == NULL ? json_null() : jsonx_must(json_string(meant));
+    return NULL;
+}
+
+#define GROUPS_MAX 10u
+
+/* `to` with $0 to $9 as what the groups of the pattern found. */
+static json_t *with_groups(const char *text, const regmatch_t *groups, const char *to)
+{
+    AUTO(buf) struct buf out = BUF_INIT(BUF_TEXT_MAX);
+
+    for (const char *p = to; *p != '\0'; p++) {
+        const bool is_group = *p == '$' && p[1] >= '0' && p[1] <= '9';
+
+        if (!is_group) {
+            buf_add_char(&out, *p);
+            continue;
+        }
+        const regmatch_t *g = &groups[*++p - '0'];
+
+        if (g->rm_so >= 0)
+            buf_add(&out, text + g->rm_so, (size_t)(g->rm_eo - g->rm_so));
+    }
+    return jsonx_textf("%s", buf_text(&out));
+}
+
+/* Null where the pattern is not found: `?? ...` says what then. */
+struct err *func_rewrite(const struct func_call *c, json_t **ret)
+{
+    const char *text = json_string_value(c->args[0]);
+    const char *to = json_string_value(c->args[2]);
+    regmatch_t groups[GROUPS_MAX];
+    regex_t compiled;
+
+    if (!json_is_string(c->args[1]) || to == NULL)
+        return err_new(ERR_CONFIG, 0, "wants a text, a pattern and a text");
+    if (regcomp(&compiled, json_string_value(c->args[1]), REG_EXTENDED) != 0)
+        return err_new(ERR_CONFIG, 0, "'%s' is not a pattern", json_string_value(c->args[1]));
+    const bool is_found = text != NULL && regexec(&compiled, text, GROUPS_MAX, groups, 0) == 0;
+
+    *ret = is_found ? with_groups(text, groups, to) : json_null();
+    regfree(&compiled);
     return NULL;
 }
 

@@ -352,7 +352,7 @@ static const json_t *read_before(const struct reader *r, const struct doc_node *
 {
     static const char *const keys[] = { "check", "get", "post", "body", "when", "unless", "always",
         "updated", "each", "expect", "some", "none", "quota", "where", "used", "limit",
-        "fails_with", "text", "reason", "wanted", "offer", "hint", NULL };
+        "fails_with", "text", "reason", "wanted", "offer", "hint", "if", "values", "amount", NULL };
     const struct doc_node *list = doc_get(root, "before");
 
     if (!reader_is_list(r, list, "before"))
@@ -403,6 +403,7 @@ static void read_head(const struct reader *r, const struct doc_node *root, struc
             r, root, "update", "update", updates, ARRAY_LEN(updates), KIND_UPDATE_PUT);
     k->is_group = reader_bool(r, root, "group", "group", false);
     k->is_deleted_first = reader_bool(r, root, "deleted_first", "deleted_first", false);
+    k->is_barrier = reader_bool(r, root, "barrier", "barrier", false);
     k->is_deletable = reader_bool(r, root, "deletable", "deletable", true);
     k->holds_data = reader_bool(r, root, "holds_data", "holds_data", false);
     k->has_tags = reader_bool(r, root, "tags", "tags", k->scope == KIND_SCOPE_GROUP || k->is_group);
@@ -439,7 +440,7 @@ struct kind *kind_parse(
         "scope", "update", "holds_data", "location", "tags", "group", "deletable", "name", "list",
         "minutes", "properties", "actions", "serial", "conflicts", "soft_delete", "ready", "run",
         "resume", "rollouts", "rollout_when", "rules", "before", "rights", "facts", "in_parent",
-        "deleted_first", "doc", NULL };
+        "deleted_first", "barrier", "doc", NULL };
     const struct reader r = { .arena = arena, .diags = diags };
     const size_t errors = diags->errors;
     struct kind *k = arena_alloc(arena, sizeof(*k));

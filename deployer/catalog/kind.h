@@ -84,6 +84,7 @@ struct kind {
     bool is_deleted_first;     /* its parent's deletion does not take it along, or fails while it is
                                 * there
                                 */
+    bool is_barrier;           /* while it is there, nothing in its scope can be deleted */
     bool is_deletable;         /* false: DELETE does not exist; it goes with its parent */
     const char *name_pattern;  /* or NULL */
     size_t name_min, name_max; /* 0: not known */

@@ -89,7 +89,7 @@ static struct err *ask(
     AUTO(err) struct err *refused = guard_check(s, &o->consent);
 
     if (refused == NULL)
-        refused = precheck_refusal(findings);
+        refused = precheck_refusal(findings, "written");
 
     if (refused != NULL)
         return TAKE(refused);

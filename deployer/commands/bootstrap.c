@@ -186,7 +186,7 @@ static struct err *agree(struct context *c, const struct session *s, const json_
     const struct guard_consent consent = { .adopt = { .items = &all, .count = 1 } };
 
     TRY(guard_check(s, &consent));
-    TRY(precheck_refusal(findings));
+    TRY(precheck_refusal(findings, "written"));
     return plan_has_changes(engine_result(s->engine)) ? context_confirm(c, "Carry this out?")
                                                       : NULL;
 }

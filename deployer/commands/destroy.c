@@ -9,8 +9,10 @@
 #include "base/num.h"
 #include "commands/command.h"
 #include "commands/context.h"
+#include "commands/firstwrite.h"
 #include "commands/runbook_set.h"
 #include "commands/session.h"
+#include "precheck/precheck.h"
 #include "report/plan_text.h"
 #include "report/progress.h"
 #include "report/result_text.h"
@@ -33,7 +35,7 @@ static void add_data(const struct session *s, struct buf *out)
         buf_add_char(out, '\n');
 }
 
-static struct err *show_plan(struct context *c, const struct session *s)
+static struct err *show_plan(struct context *c, const struct session *s, const json_t *findings)
 {
     AUTO(buf) struct buf out = BUF_INIT(BUF_TEXT_MAX);
     const struct plan_text text = {
@@ -45,6 +47,7 @@ static struct err *show_plan(struct context *c, const struct session *s)
 
     plan_text_write(&text, &out);
     add_data(s, &out);
+    firstwrite_add_text(findings, c->has_color, &out);
     return context_write(c, "text", buf_str(&out));
 }
 
@@ -65,7 +68,8 @@ static void add_soft_deleted(const struct session *s, struct buf *out)
     }
 }
 
-static struct err *print_result(struct context *c, const struct session *s, int64_t elapsed_ms)
+static struct err *print_result(
+        struct context *c, const struct session *s, const json_t *findings, int64_t elapsed_ms)
 {
     AUTO(buf) struct buf out = BUF_INIT(BUF_TEXT_MAX);
 
@@ -74,14 +78,14 @@ static struct err *print_result(struct context *c, const struct session *s, int6
     TRY(context_write(c, "text", buf_str(&out)));
     if (!context_wants(c, "json"))
         return NULL;
-    json_auto_t *json = jsonx_must(json_pack("{s:i, s:o, s:o, s:f}", "format_version", 1, "plan",
-            plan_json(engine_result(s->engine)), "results", result_json(s->engine), "seconds",
-            (double)elapsed_ms / 1000));
+    json_auto_t *json = jsonx_must(json_pack("{s:i, s:o, s:O, s:o, s:f}", "format_version", 1,
+            "plan", plan_json(engine_result(s->engine)), "checks", findings, "results",
+            result_json(s->engine), "seconds", (double)elapsed_ms / 1000));
 
     return context_write_json(c, json);
 }
 
-static struct err *carry_out(struct context *c, struct session *s)
+static struct err *carry_out(struct context *c, struct session *s, const json_t *findings)
 {
     const int64_t began = clock_now_ms();
 
@@ -90,7 +94,7 @@ static struct err *carry_out(struct context *c, struct session *s)
 
     progress_attach(s->progress, NULL);
     runbook_set_hint(c, s->engine);
-    TRY(print_result(c, s, clock_now_ms() - began));
+    TRY(print_result(c, s, findings, clock_now_ms() - began));
     return TAKE(failed);
 }
 
@@ -101,9 +105,12 @@ static struct err *run(int argc, char **argv)
     const char *auth = NULL;
     const char *lock_timeout = NULL;
     int64_t lock_timeout_ms = 0;
+    struct firstwrite_options checks = { 0 };
+    json_auto_t *findings = NULL;
     const struct context_option own[] = {
         { .name = "auth", .value = &auth },
         { .name = "lock-timeout", .value = &lock_timeout },
+        { .name = "skip-checks", .flag = &checks.is_skipped },
     };
 
     TRY(context_parse(&c, argc, argv,
@@ -123,10 +130,12 @@ static struct err *run(int argc, char **argv)
     TRY(session_resume(&s));
     TRY(session_refresh(&s));
     TRY(engine_plan_destroy(s.engine));
-    TRY(show_plan(&c, &s));
+    TRY(firstwrite_run(&s, &checks, &findings));
+    TRY(show_plan(&c, &s, findings));
+    TRY(precheck_refusal(findings, "deleted"));
     if (plan_has_changes(engine_result(s.engine)))
         TRY(context_confirm(&c, "Delete all of this?"));
-    return carry_out(&c, &s);
+    return carry_out(&c, &s, findings);
 }
 
 const struct command command_destroy = {
@@ -137,6 +146,8 @@ const struct command command_destroy = {
              "existing\n"
              "is not touched; a resource group goes only if it is ours and holds nothing else.\n\n"
              "Options:\n"
+             "      --skip-checks        without the checks before the first delete (rights, "
+             "locks)\n"
              "      --lock-timeout TIME  waits for the state's lock\n"
              "      --auth NAME          forces a login\n" CONTEXT_USAGE,
     .run = run,

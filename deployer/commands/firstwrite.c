@@ -8,6 +8,8 @@
 #include "base/jsonx.h"
 #include "catalog/expr.h"
 #include "cloud/arm/arm.h"
+#include "cloud/arm/id.h"
+#include "cloud/arm/locks.h"
 #include "cloud/arm/rights.h"
 #include "precheck/precheck.h"
 #include "report/progress.h"
@@ -71,8 +73,9 @@ struct err *firstwrite_prepare(struct session *s, const struct firstwrite_option
 /* ---- what the plan does ---- */
 
 struct gather {
-    struct session *session;
+    const struct session *session;
     struct arena *arena;
+    json_t *by_id;           /* {ID in lower case: the node's index} */
     const char *group_scope; /* of the stack's resources */
     struct precheck_subject *subjects;
     size_t subject_count;
@@ -89,28 +92,51 @@ static const char *keep(struct arena *arena, char *text)
     return kept;
 }
 
-static bool is_group_there(const struct session *s, const char *scope)
+static void index_ids(struct gather *g)
 {
-    for (size_t i = 0; i < engine_count(s->engine); i++) {
-        const struct engine_node *n = engine_node(s->engine, i);
+    for (size_t i = 0; i < engine_count(g->session->engine); i++) {
+        const struct engine_node *n = engine_node(g->session->engine, i);
+        AUTO(free) char *key = n->id == NULL ? NULL : arm_id_normal(n->id);
 
-        if (n->kind->is_group && n->id != NULL && strcasecmp(n->id, scope) == 0)
-            return n->presence != NODE_ABSENT;
+        if (key != NULL)
+            json_object_set_new(g->by_id, key, json_integer((json_int_t)i));
     }
-    return true; /* somebody else's */
+}
+
+/* What is not of this stack is somebody else's and there. */
+static bool is_there(void *arg, const char *id)
+{
+    const struct gather *g = arg;
+    AUTO(free) char *key = arm_id_normal(id);
+    const json_t *index = json_object_get(g->by_id, key);
+
+    return index == NULL
+           || engine_node(g->session->engine, (size_t)json_integer_value(index))->presence
+                      == NODE_PRESENT;
 }
 
 /* Rights on what is in a group that is still to be made come from above it. */
-static const char *scope_of(const struct gather *g, const char *id)
+static char *scope_of_id(void *arg, const char *id)
 {
-    if (id == NULL)
-        return g->group_scope;
-    const char *scope = keep(g->arena, arm_rights_scope(id));
+    const struct gather *g = arg;
+    AUTO(free) char *scope = arm_rights_scope(id);
 
-    if (scope != NULL && !is_group_there(g->session, scope))
-        return arena_printf(
-                g->arena, "/subscriptions/%s", g->session->context->model->subscription);
-    return scope;
+    if (scope == NULL || is_there(arg, scope))
+        return TAKE(scope);
+    return xasprintf("/subscriptions/%s", g->session->context->model->subscription);
+}
+
+static const char *scope_of(struct gather *g, const char *id)
+{
+    return id == NULL ? g->group_scope : keep(g->arena, scope_of_id(g, id));
+}
+
+/* Below its group: where the group's answer is not the last word. */
+static const char *near_of(struct gather *g, const struct engine_node *n)
+{
+    if (n->presence == NODE_PRESENT && n->id != NULL)
+        return n->id;
+    return n->parent_id != NULL && is_there(g, n->parent_id) ? n->parent_id : NULL;
 }
 
 static const char *last_segment(const char *id)
@@ -120,29 +146,33 @@ static const char *last_segment(const char *id)
     return slash == NULL ? NULL : slash + 1;
 }
 
-static struct precheck_subject subject_of(const struct gather *g, const struct engine_node *n)
+static struct precheck_subject subject_of(struct gather *g, const struct engine_node *n)
 {
     const enum plan_action action = n->item->action;
+    const bool is_gone = action == PLAN_DELETE || action == PLAN_REPLACE;
     const char *location = jsonx_text(n->desired, "location");
     struct precheck_subject s = {
         .address = n->address,
         .kind = n->kind,
         .id = n->id,
         .scope = scope_of(g, n->id),
+        .near = near_of(g, n),
         .name = last_segment(n->id),
         .location = location,
         .desired = n->desired,
+        .actual = n->actual,
         .is_created = action == PLAN_CREATE || action == PLAN_REPLACE,
-        .is_deleted = action == PLAN_DELETE || action == PLAN_REPLACE,
+        .is_deleted = is_gone && n->item->goes_with == NULL,
+        .is_taken = is_gone && n->item->goes_with != NULL,
         .is_name_ours = action == PLAN_REPLACE || n->item->intent != NULL,
     };
 
     s.is_written = s.is_created || action == PLAN_UPDATE
                    || (action == PLAN_ADOPT && n->item->changes.count > 0);
-    if (n->item->goes_with != NULL)
-        s.is_deleted = false;
     if (s.location == NULL && n->kind->has_location)
         s.location = g->session->context->model->location;
+    if (n->resource != NULL)
+        s.place = n->resource->stack_place;
     return s;
 }
 
@@ -162,6 +192,7 @@ static void on_reference(void *arg, const char *address, const char *action)
             .address = g->address,
             .action = arena_printf(g->arena, "%s/%s/action", n->kind->type, a->path),
             .scope = scope,
+            .near = near_of(g, n),
         };
     }
 }
@@ -173,6 +204,7 @@ static void gather(struct gather *g)
     const char *group = arena_printf(g->arena, "/subscriptions/%s/resourceGroups/%s", subscription,
             s->context->model->resource_group);
 
+    index_ids(g);
     g->group_scope = scope_of(g, group);
     g->subjects = arena_alloc(g->arena, (engine_count(s->engine) + 1) * sizeof(*g->subjects));
     for (size_t i = 0; i < engine_count(s->engine); i++) {
@@ -182,7 +214,7 @@ static void gather(struct gather *g)
             continue;
         const struct precheck_subject one = subject_of(g, n);
 
-        if (!one.is_written && !one.is_deleted)
+        if (!one.is_written && !one.is_deleted && !one.is_taken)
             continue;
         g->subjects[g->subject_count++] = one;
         g->address = n->address;
@@ -196,7 +228,7 @@ static void gather(struct gather *g)
 static void ask(void *arg, const char *method, const char *path, const json_t *body,
         int64_t deadline_ms, cloud_done *done, void *done_arg)
 {
-    const struct session *s = arg;
+    const struct session *s = ((const struct gather *)arg)->session;
 
     arm_send(s->cloud, &(struct arm_request){ .method = method,
                                .path = path,
@@ -208,7 +240,7 @@ static void ask(void *arg, const char *method, const char *path, const json_t *b
 
 static struct err *turn(void *arg, bool (*until)(void *), void *until_arg, int64_t deadline_ms)
 {
-    const struct session *s = arg;
+    const struct session *s = ((const struct gather *)arg)->session;
 
     return http_loop_run(s->loop, until, until_arg, deadline_ms);
 }
@@ -222,7 +254,8 @@ static bool looks_at_images(const struct session *s, const struct firstwrite_opt
 
 struct err *firstwrite_run(struct session *s, const struct firstwrite_options *o, json_t **ret)
 {
-    struct gather g = { .session = s, .arena = s->context->arena };
+    json_auto_t *by_id = jsonx_must(json_object());
+    struct gather g = { .session = s, .arena = s->context->arena, .by_id = by_id };
     json_auto_t *recover = names_json(&o->recover);
     json_auto_t *purge = names_json(&o->purge);
 
@@ -233,13 +266,20 @@ struct err *firstwrite_run(struct session *s, const struct firstwrite_options *o
     gather(&g);
     const struct precheck p = {
         .cloud = {
-            .arg = s,
+            .arg = &g,
             .subscription = s->context->model->subscription,
             .ask = ask,
             .turn = turn,
             .rights_path = arm_rights_path,
             .allows = arm_rights_allow,
             .action_of = arm_rights_action,
+            .type_of = arm_rights_type,
+            .scope_of = scope_of_id,
+            .is_there = is_there,
+            .locks_path = arm_locks_path,
+            .lock_refuses = arm_lock_refuses,
+            .lock_text = arm_lock_text,
+            .lock_hint = arm_lock_hint,
             .provider_of = arm_provider_of,
             .provider_path = arm_provider_path,
             .is_registered = arm_provider_is_registered,
@@ -266,6 +306,28 @@ struct err *firstwrite_run(struct session *s, const struct firstwrite_options *o
 
 /* ---- showing ---- */
 
+static void add_finding(const json_t *f, bool has_color, struct buf *out)
+{
+    const char *severity = jsonx_text(f, "severity");
+    const char *file = jsonx_text(f, "file");
+    const char *hint = jsonx_text(f, "hint");
+    const bool is_note = text_eq(severity, "note");
+
+    buf_add_text(out, "  ");
+    style_addf(out, has_color,
+            text_eq(severity, "error") ? STYLE_BAD
+            : is_note                  ? STYLE_DIM
+                                       : STYLE_WARN,
+            "%-8s", severity == NULL ? "" : severity);
+    buf_addf(out, "%s: %s", jsonx_text(f, "check"), jsonx_text(f, "text"));
+    if (file != NULL && !is_note)
+        buf_addf(out, " (%s:%d:%d)", file, (int)jsonx_int(f, "line", 0),
+                (int)jsonx_int(f, "column", 0));
+    buf_add_char(out, '\n');
+    if (hint != NULL)
+        buf_addf(out, "          %s\n", hint);
+}
+
 void firstwrite_add_text(const json_t *findings, bool has_color, struct buf *out)
 {
     size_t i = 0;
@@ -276,20 +338,8 @@ void firstwrite_add_text(const json_t *findings, bool has_color, struct buf *out
     buf_add_char(out, '\n');
     style_add(out, has_color, STYLE_BOLD, "Before the first write");
     buf_add_char(out, '\n');
-    json_array_foreach (findings, i, f) {
-        const char *severity = jsonx_text(f, "severity");
-        const char *hint = jsonx_text(f, "hint");
-
-        buf_add_text(out, "  ");
-        style_addf(out, has_color,
-                text_eq(severity, "error")     ? STYLE_BAD
-                : text_eq(severity, "warning") ? STYLE_WARN
-                                               : STYLE_DIM,
-                "%-8s", severity);
-        buf_addf(out, "%s: %s\n", jsonx_text(f, "check"), jsonx_text(f, "text"));
-        if (hint != NULL)
-            buf_addf(out, "          %s\n", hint);
-    }
+    json_array_foreach (findings, i, f)
+        add_finding(f, has_color, out);
 }
 
 /* ---- carrying it out ---- */

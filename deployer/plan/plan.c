@@ -195,6 +195,7 @@ struct edges {
     struct index_list *needs;        /* by item */
     struct index_list *delete_needs; /* by item */
     struct index_list *soft;         /* needs that may be dropped */
+    struct index_list *barred;       /* delete_needs that may be dropped */
 };
 
 static void list_add(struct index_list *l, size_t index)
@@ -268,6 +269,43 @@ static void add_rename_edge(struct build *b, struct edges *e, size_t leftover)
     }
 }
 
+/* What an extension hangs on: its id without "/providers/TYPE/NAME". 0 where it is none. */
+static size_t scope_length(const char *key, const struct kind *kind)
+{
+    AUTO(free) char *mark = xasprintf("/providers/%s/", kind->type);
+    size_t length = 0;
+
+    for (const char *at = strcasestr(key, mark); at != NULL; at = strcasestr(at + 1, mark))
+        length = (size_t)(at - key);
+    return length;
+}
+
+static bool is_below(const char *key, const char *above, size_t length)
+{
+    return strncmp(key, above, length) == 0 && key[length] == '/';
+}
+
+/* What a barrier (a lock) bars from being deleted, and what is above that, waits for it to go. */
+static void add_barrier(struct build *b, struct edges *e, size_t barrier)
+{
+    const struct plan_item *item = &b->items[barrier];
+    const char *key = b->keys[barrier];
+
+    if (item->kind == NULL || !item->kind->is_barrier || !has_delete(item) || key == NULL)
+        return;
+    const size_t length = scope_length(key, item->kind);
+
+    for (size_t i = 0; length > 0 && i < b->count; i++) {
+        const char *other = b->keys[i];
+        const bool is_barrier = b->items[i].kind != NULL && b->items[i].kind->is_barrier;
+
+        if (other == NULL || is_barrier || !has_delete(&b->items[i]))
+            continue;
+        if (is_below(other, key, length) || is_below(key, other, strlen(other)))
+            list_add(&e->barred[i], barrier);
+    }
+}
+
 /* Below something: the parent's deletion takes it along, its creation waits for the parent's. */
 static struct graph *make_graph(struct build *b, const struct edges *e, bool with_soft)
 {
@@ -291,6 +329,8 @@ static struct graph *make_graph(struct build *b, const struct edges *e, bool wit
             graph_edge(g, b->count + i, b->count + e->delete_needs[i].items[k]);
         for (size_t k = 0; with_soft && k < e->soft[i].count; k++)
             graph_edge(g, b->count + i, e->soft[i].items[k]);
+        for (size_t k = 0; with_soft && k < e->barred[i].count; k++)
+            graph_edge(g, b->count + i, b->count + e->barred[i].items[k]);
     }
     return g;
 }
@@ -322,6 +362,8 @@ static void finish(struct build *b, struct edges *e, const size_t *order, struct
 
         for (size_t k = 0; k < e->soft[i].count; k++)
             list_add(&e->needs[i], e->soft[i].items[k]);
+        for (size_t k = 0; k < e->barred[i].count; k++)
+            list_add(&e->delete_needs[i], e->barred[i].items[k]);
         item->needs = to_arena(b, &e->needs[i], place, &item->need_count);
         item->delete_needs = to_arena(b, &e->delete_needs[i], place, &item->delete_need_count);
         plan->counts[item->action]++;
@@ -336,7 +378,7 @@ static struct err *order_items(struct build *b, struct edges *e, struct plan *pl
     if (with_soft != NULL) {
         err_ignore(with_soft, "who used what goes may itself wait for it: then nothing can wait");
         for (size_t i = 0; i < b->count; i++)
-            e->soft[i].count = 0;
+            e->soft[i].count = e->barred[i].count = 0;
         TRY(graph_order(make_graph(b, e, false), &order));
     }
     finish(b, e, order, plan);
@@ -348,24 +390,29 @@ static struct err *connect_items(struct build *b, struct plan *plan)
     const size_t n = b->count + 1;
     struct edges e = { .needs = xcalloc(n, sizeof(*e.needs)),
         .delete_needs = xcalloc(n, sizeof(*e.delete_needs)),
-        .soft = xcalloc(n, sizeof(*e.soft)) };
+        .soft = xcalloc(n, sizeof(*e.soft)),
+        .barred = xcalloc(n, sizeof(*e.barred)) };
 
     for (size_t i = 0; i < b->count; i++) {
         add_declared_edges(b, &e, i);
         add_recorded_edges(b, &e, i);
     }
-    for (size_t i = 0; i < b->count; i++)
+    for (size_t i = 0; i < b->count; i++) {
         add_rename_edge(b, &e, i);
+        add_barrier(b, &e, i);
+    }
     struct err *err = order_items(b, &e, plan);
 
     for (size_t i = 0; i < n; i++) {
         free(e.needs[i].items);
         free(e.delete_needs[i].items);
         free(e.soft[i].items);
+        free(e.barred[i].items);
     }
     free(e.needs);
     free(e.delete_needs);
     free(e.soft);
+    free(e.barred);
     return err;
 }
 

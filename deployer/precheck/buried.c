@@ -83,7 +83,7 @@ static void tell(struct run *r, const json_t *rule, const json_t *namesake, cons
     }
 }
 
-void buried_step(struct run *r, bool is_judging)
+void buried_step(struct run *r, enum run_phase phase)
 {
     for (size_t i = 0; i < r->p->subject_count; i++) {
         const struct precheck_subject *s = &r->p->subjects[i];
@@ -96,7 +96,7 @@ void buried_step(struct run *r, bool is_judging)
         AUTO(free) char *what = xasprintf("deleted namesakes of %s", s->address);
         struct asked *a = run_ask(r, "GET", path, NULL);
 
-        if (!is_judging || !run_has_answer(r, a, "soft-deleted", what))
+        if (phase != RUN_JUDGE || !run_has_answer(r, a, "soft-deleted", what))
             continue;
         const json_t *namesake = find_namesake(a->document, rule, s);
 

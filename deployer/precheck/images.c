@@ -228,14 +228,14 @@ static void judge(struct run *r, const struct image_check *c)
     run_add(r, "image", severity, c->address, text, hint);
 }
 
-void images_step(struct run *r, bool is_judging)
+void images_step(struct run *r, enum run_phase phase)
 {
     if (r->p->loop == NULL)
         return;
-    if (!is_judging) {
+    if (phase == RUN_ASK)
         ask_all(r);
+    if (phase != RUN_JUDGE)
         return;
-    }
     for (const struct image_check *c = r->images; c != NULL; c = c->next)
         judge(r, c);
 }

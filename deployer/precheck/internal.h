@@ -26,6 +26,7 @@ struct run {
     const struct precheck *p;
     struct asked *asked;
     struct image_check *images;
+    struct quota_part *parts;
     json_t *findings;
     size_t outstanding;
 };
@@ -39,11 +40,23 @@ json_t *run_add(struct run *r, const char *check, const char *severity, const ch
         const char *text, const char *hint);
 bool run_is_named(const json_t *names, const struct precheck_subject *s);
 
-/* Each asks when `is_judging` is false and judges when it is true. */
-void rights_step(struct run *r, bool is_judging);
-void offers_step(struct run *r, bool is_judging);
-void buried_step(struct run *r, bool is_judging);
-void images_step(struct run *r, bool is_judging);
+/*
+ * What is asked at a resource itself is asked only for what the scope above it left open: answers
+ * are there from phase to phase.
+ */
+enum run_phase { RUN_ASK, RUN_ASK_CLOSER, RUN_JUDGE, RUN_PHASE_COUNT };
+
+void rights_step(struct run *r, enum run_phase phase);
+void offers_step(struct run *r, enum run_phase phase);
+void locks_step(struct run *r, enum run_phase phase);
+void buried_step(struct run *r, enum run_phase phase);
+void images_step(struct run *r, enum run_phase phase);
 void images_free(struct run *r);
+/* Notes what the resource takes of the quota that the question asks for; sign -1: gives back. */
+void quota_add(struct run *r, struct asked *a, const json_t *question,
+        const struct precheck_subject *s, double sign);
+/* All of them, once they are noted. */
+void quotas_judge(struct run *r);
+void quotas_free(struct run *r);
 
 #endif

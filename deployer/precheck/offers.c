@@ -6,6 +6,7 @@
 #include "base/jsonx.h"
 #include "base/text.h"
 #include "precheck/internal.h"
+#include "precheck/terms.h"
 
 /* ---- providers ---- */
 
@@ -92,98 +93,130 @@ static void provider_of(struct run *r, const struct precheck_subject *s, bool is
 
 /* ---- what kinds ask ---- */
 
-/* How many of the plan ask for a part of the same quota; 0 for all but the first of them. */
-static size_t sharers(const struct run *r, const struct precheck_subject *s, const json_t *question)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < r->p->subject_count; i++) {
-        const struct precheck_subject *other = &r->p->subjects[i];
-
-        if (other->kind != s->kind || !question_applies(question, other)
-                || !text_eq(other->location, s->location))
-            continue;
-        if (count == 0 && other != s)
-            return 0;
-        count++;
-    }
-    return count;
-}
-
-static void ask_one(
-        struct run *r, const struct precheck_subject *s, const json_t *question, bool is_judging)
+static struct asked *send_question(
+        struct run *r, const struct precheck_subject *s, const json_t *question)
 {
     const char *subscription = r->p->cloud.subscription;
     const char *get = jsonx_text(question, "get");
     const char *post = jsonx_text(question, "post");
     const json_t *raw = json_object_get(question, "body");
-    const char *check = jsonx_text(question, "check");
 
-    if (!question_applies(question, s) || (get == NULL && post == NULL))
-        return;
-    /* What is deleted still holds the name, and that is dealt with. */
-    if (text_eq(check, "name") && (run_is_named(r->p->recover, s) || run_is_named(r->p->purge, s)))
-        return;
+    if (get == NULL && post == NULL)
+        return NULL;
     AUTO(free) char *path = question_fill(get == NULL ? post : get, s, subscription);
     json_auto_t *body = raw == NULL ? NULL : question_fill_json(raw, s, subscription);
 
     if (path == NULL || (raw != NULL && body == NULL))
-        return;
-    struct asked *a = run_ask(r, get == NULL ? "POST" : "GET", path, body);
+        return NULL;
+    return run_ask(r, get == NULL ? "POST" : "GET", path, body);
+}
 
-    if (!is_judging)
-        return;
+static void judge_one(struct run *r, struct asked *a, const json_t *question,
+        const struct precheck_subject *s, double sign)
+{
+    const char *check = jsonx_text(question, "check");
+    const int64_t taken = jsonx_int(question, "fails_with", 0);
     AUTO(free) char *what = xasprintf("%s of %s", check, s->address);
-    const bool tells_by_status = jsonx_int(question, "fails_with", 0) != 0 && a->status >= 400
-                                 && a->status == jsonx_int(question, "fails_with", 0);
+    const bool tells_by_status = taken != 0 && a->status >= 400 && a->status == taken;
+    struct question_failure failure = { 0 };
 
     if (!tells_by_status && !run_has_answer(r, a, check, what))
         return;
-    AUTO(free) char *why = NULL;
-
-    const size_t count = sharers(r, s, question);
-
-    if (json_object_get(question, "quota") != NULL && count == 0)
+    if (json_object_get(question, "quota") != NULL) {
+        quota_add(r, a, question, s, sign);
         return;
-    if (question_judge(question, s, subscription, a->document, a->status, count, &why)
-            != QUESTION_FAILS)
-        return;
-    AUTO(free) char *text = xasprintf("%s: %s", s->address, why);
+    }
+    const struct question_case c = { .question = question,
+        .subject = s,
+        .subscription = r->p->cloud.subscription,
+        .answer = a->document,
+        .status = a->status };
 
+    if (question_judge(&c, &failure) != QUESTION_FAILS)
+        return;
+    AUTO(free) char *text = xasprintf("%s: %s", s->address, failure.text);
+
+    free(failure.text);
     run_add(r, check, "error", s->address, text, jsonx_text(question, "hint"));
 }
 
-struct each {
+/* A question that can't be read is asked by nobody: it has to be told. */
+static void check_form(struct run *r, const struct precheck_subject *s, const json_t *question)
+{
+    AUTO(err) struct err *e = terms_check(question);
+
+    if (e == NULL)
+        return;
+    AUTO(free)
+    char *text = xasprintf("%s: the question about %s of a %s is wrong: %s", s->address,
+            jsonx_text(question, "check"), s->kind->name, err_text(e));
+
+    run_add(r, jsonx_text(question, "check"), "warning", s->address, text, NULL);
+}
+
+/* One question about one resource, or about one value in its document. */
+struct one {
     struct run *run;
     const struct precheck_subject *subject;
     const json_t *question;
     bool is_judging;
+    double sign; /* -1: the document is what is there */
 };
 
-static void ask_each(void *arg, const json_t *value)
+static void ask_one(void *arg, const json_t *each)
 {
-    const struct each *e = arg;
-    struct precheck_subject one = *e->subject;
+    const struct one *o = arg;
+    struct precheck_subject s = *o->subject;
 
-    one.each = json_string_value(value);
-    if (one.each != NULL)
-        ask_one(e->run, &one, e->question, e->is_judging);
+    s.each = each;
+    json_auto_t *values = terms_values(o->question, &s, s.desired);
+
+    s.values = values;
+    if (values == NULL || !question_applies(o->question, &s))
+        return;
+    struct asked *a = send_question(o->run, &s, o->question);
+
+    if (o->is_judging && a != NULL)
+        judge_one(o->run, a, o->question, &s, o->sign);
+}
+
+static void ask_of(struct one o, const struct precheck_subject *s)
+{
+    const char *each = jsonx_text(o.question, "each");
+
+    o.subject = s;
+    if (each == NULL)
+        ask_one(&o, NULL);
+    else
+        question_each(s->desired, each, ask_one, &o);
 }
 
 static void ask_all(
         struct run *r, const struct precheck_subject *s, const json_t *question, bool is_judging)
 {
-    const char *each = jsonx_text(question, "each");
-    struct each e = { .run = r, .subject = s, .question = question, .is_judging = is_judging };
+    struct one o = { .run = r, .question = question, .is_judging = is_judging, .sign = 1 };
+    struct precheck_subject was = *s;
 
-    if (each == NULL)
-        ask_one(r, s, question, is_judging);
-    else
-        question_each(s->desired, each, ask_each, &e);
+    /* What is deleted still holds the name, and that is dealt with. */
+    if (text_eq(jsonx_text(question, "check"), "name")
+            && (run_is_named(r->p->recover, s) || run_is_named(r->p->purge, s)))
+        return;
+    if (is_judging)
+        check_form(r, s, question);
+    ask_of(o, s);
+    if (json_object_get(question, "quota") == NULL || s->actual == NULL)
+        return;
+    was.desired = s->actual;
+    o.sign = -1;
+    ask_of(o, &was);
 }
 
-void offers_step(struct run *r, bool is_judging)
+void offers_step(struct run *r, enum run_phase phase)
 {
+    const bool is_judging = phase == RUN_JUDGE;
+
+    if (phase == RUN_ASK_CLOSER)
+        return;
     for (size_t i = 0; i < r->p->subject_count; i++) {
         const struct precheck_subject *s = &r->p->subjects[i];
         size_t k = 0;
@@ -195,4 +228,6 @@ void offers_step(struct run *r, bool is_judging)
         json_array_foreach (s->kind->before, k, question)
             ask_all(r, s, question, is_judging);
     }
+    if (is_judging)
+        quotas_judge(r);
 }

@@ -135,6 +135,27 @@ static json_t *sorted(const json_t *findings)
     return all;
 }
 
+/* Where the stack names what a finding is about. */
+static void add_places(const struct run *r)
+{
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach (r->findings, i, f) {
+        const char *address = jsonx_text(f, "address");
+
+        for (size_t k = 0; address != NULL && k < r->p->subject_count; k++) {
+            const struct precheck_subject *s = &r->p->subjects[k];
+
+            if (s->place.line == 0 || s->place.file == NULL || !text_eq(s->address, address))
+                continue;
+            json_object_set_new(f, "file", jsonx_must(json_string(s->place.file)));
+            json_object_set_new(f, "line", json_integer(s->place.line));
+            json_object_set_new(f, "column", json_integer(s->place.column));
+        }
+    }
+}
+
 /* ---- the whole ---- */
 
 static bool is_all_answered(void *arg)
@@ -144,12 +165,12 @@ static bool is_all_answered(void *arg)
 
 static struct err *run_all(struct run *r)
 {
-    static void (*const steps[])(
-            struct run *, bool) = { rights_step, offers_step, buried_step, images_step };
+    static void (*const steps[])(struct run *, enum run_phase) = { rights_step, locks_step,
+        offers_step, buried_step, images_step };
 
-    for (int is_judging = 0; is_judging < 2; is_judging++) {
+    for (enum run_phase phase = RUN_ASK; phase < RUN_PHASE_COUNT; phase++) {
         for (size_t i = 0; i < ARRAY_LEN(steps); i++)
-            steps[i](r, is_judging == 1);
+            steps[i](r, phase);
         /* Each request has the deadline itself: all of them end. */
         if (r->outstanding > 0)
             TRY(r->p->cloud.turn(r->p->cloud.arg, is_all_answered, r, INT64_MAX));
@@ -165,9 +186,12 @@ struct err *precheck_run(const struct precheck *p, json_t **ret)
     /* After a signal answers may be due still: the cloud is let go of before its loop runs again.
      */
 
-    if (e == NULL)
+    if (e == NULL) {
+        add_places(&r);
         *ret = sorted(r.findings);
+    }
     images_free(&r);
+    quotas_free(&r);
     free_asked(&r);
     json_decref(r.findings);
     return e;
@@ -196,7 +220,7 @@ static bool has_error_of(const json_t *findings, const char *check)
     return false;
 }
 
-struct err *precheck_refusal(const json_t *findings)
+struct err *precheck_refusal(const json_t *findings, const char *done)
 {
     AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
     size_t i = 0;
@@ -205,17 +229,21 @@ struct err *precheck_refusal(const json_t *findings)
     json_array_foreach (findings, i, f) {
         const char *hint = jsonx_text(f, "hint");
 
-        if (rank(f) == 0)
-            buf_addf(&text, "\n  %s: %s%s%s", jsonx_text(f, "check"), jsonx_text(f, "text"),
-                    hint == NULL ? "" : ": ", hint == NULL ? "" : hint);
+        if (rank(f) != 0)
+            continue;
+        buf_addf(&text, "\n  %s: %s%s%s", jsonx_text(f, "check"), jsonx_text(f, "text"),
+                hint == NULL ? "" : ": ", hint == NULL ? "" : hint);
+        if (jsonx_text(f, "file") != NULL)
+            buf_addf(&text, " (%s:%d)", jsonx_text(f, "file"), (int)jsonx_int(f, "line", 0));
     }
     if (text.len == 0)
         return NULL;
     const enum err_kind kind = has_error_of(findings, "permission")     ? ERR_DENIED
+                               : has_error_of(findings, "lock")         ? ERR_PROTECT
                                : has_error_of(findings, "soft-deleted") ? ERR_PROTECT
                                                                         : ERR_CONFIG;
     struct err *e =
-            err_new(kind, 0, "nothing was written, because this would fail:%s", buf_text(&text));
+            err_new(kind, 0, "nothing was %s, because this would fail:%s", done, buf_text(&text));
 
     err_set_hint(e, "--skip-checks goes on without these checks");
     return e;

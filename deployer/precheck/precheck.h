@@ -1,6 +1,6 @@
 /*
- * precheck.h - what can be known to go wrong before the first write: rights, resource providers,
- * regions, SKUs and quotas, names that are taken or soft-deleted, images that can't be pulled. It
+ * precheck.h - what can be known to go wrong before the first write: rights, locks, resource
+ * providers, regions, SKUs and quotas, names that are taken or soft-deleted, images. It
  * reads only, all side by side, and tells everything at once. It knows no resource: what is asked
  * of a service stands in its kind (`before`, `soft_delete`, `rights`: docs/catalog.md).
  *
@@ -34,6 +34,15 @@ struct precheck_cloud {
     char *(*rights_path)(const char *scope);
     bool (*allows)(const json_t *rights, const char *action);
     char *(*action_of)(const struct kind *k, const char *verb); /* "write", "delete" */
+    char *(*type_of)(const char *id);
+    /* Where rights on it are asked for; NULL: not known. */
+    char *(*scope_of)(void *arg, const char *id);
+    /* Whether it is there, so that rights on it itself can be asked for. */
+    bool (*is_there)(void *arg, const char *id);
+    char *(*locks_path)(const char *scope); /* NULL: the cloud has no locks */
+    bool (*lock_refuses)(const json_t *lock, const char *id, bool is_delete);
+    char *(*lock_text)(const json_t *lock);
+    char *(*lock_hint)(const json_t *lock);
     char *(*provider_of)(const struct kind *k);
     char *(*provider_path)(const char *subscription, const char *provider);
     bool (*is_registered)(const json_t *provider);
@@ -46,6 +55,7 @@ struct precheck_right {
     const char *address; /* of the resource that is written with it */
     const char *action;  /* "Microsoft.X/ys/listKeys/action" */
     const char *scope;
+    const char *near; /* as of a subject */
 };
 
 struct precheck {
@@ -62,9 +72,10 @@ struct precheck {
 
 /*
  * Asks and judges. *ret (owned): [{"check", "severity": "error"|"warning"|"note", "address",
- * "text", "hint"}], errors first; check is one of permission, provider, region, sku, quota, name,
- * soft-deleted, image, version. With "provider" there is the "provider" to register, with
- * "soft-deleted" the "purge" path and the "list" to see it gone.
+ * "text", "hint", "file", "line", "column"}], errors first; check is one of permission, lock,
+ * provider, region, sku, quota, name, soft-deleted, image, version. With "provider" there is the
+ * "provider" to register, with "soft-deleted" the "purge" path and the "list" to see it gone, with
+ * "quota" what is "used", "limit" and "wanted".
  * Errors: what `turn` returns; answers may then still be due, and the cloud has to be freed before
  * its loop is run again.
  */
@@ -72,9 +83,10 @@ MUST_CHECK struct err *precheck_run(const struct precheck *p, json_t **ret);
 /* How many findings have that severity. */
 size_t precheck_count(const json_t *findings, const char *severity);
 /*
- * ERR_DENIED when rights are missing, ERR_PROTECT when something soft-deleted waits for a choice,
- * else ERR_CONFIG, naming all; NULL without errors among the findings.
+ * ERR_DENIED when rights are missing, ERR_PROTECT when there is a lock or something soft-deleted
+ * waits for a choice, else ERR_CONFIG, naming all; NULL without errors among the findings. `done`
+ * is what was not done: "written", "deleted".
  */
-MUST_CHECK struct err *precheck_refusal(const json_t *findings);
+MUST_CHECK struct err *precheck_refusal(const json_t *findings, const char *done);
 
 #endif

@@ -1,6 +1,7 @@
 #include "precheck/question.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -8,34 +9,9 @@
 #include "base/jsonx.h"
 #include "base/str.h"
 #include "base/text.h"
+#include "precheck/terms.h"
 
 #define OFFERS_MAX 200u
-
-/* ---- paths ---- */
-
-void question_each(
-        const json_t *j, const char *path, void (*fn)(void *arg, const json_t *value), void *arg)
-{
-    if (j == NULL)
-        return;
-    if (*path == '\0') {
-        fn(arg, j);
-        return;
-    }
-    if (strncmp(path, "[]", 2) == 0) {
-        const char *rest = path[2] == '.' ? path + 3 : path + 2;
-        size_t i = 0;
-        const json_t *element = NULL;
-
-        json_array_foreach (j, i, element)
-            question_each(element, rest, fn, arg);
-        return;
-    }
-    const size_t len = strcspn(path, ".[");
-    AUTO(free) char *key = xmemdup0(path, len);
-
-    question_each(jsonx_get_ci(j, key), path[len] == '.' ? path + len + 1 : path + len, fn, arg);
-}
 
 /* ---- values as texts ---- */
 
@@ -46,10 +22,56 @@ static char *as_text(const json_t *value)
         return xstrdup(json_string_value(value));
     if (json_is_integer(value))
         return xasprintf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    if (json_is_real(value))
+        return xasprintf("%.10g", json_real_value(value));
     if (json_is_boolean(value))
         return xstrdup(json_is_true(value) ? "true" : "false");
     return NULL;
 }
+
+/* ---- paths ---- */
+
+static void each_element(
+        const json_t *list, const char *step, void (*fn)(void *arg, const json_t *value), void *arg)
+{
+    const size_t len = strcspn(step, "]");
+    const char *rest = step[len] == ']' ? step + len + 1 : step + len;
+    const char *equals = memchr(step, '=', len);
+    AUTO(free) char *key = equals == NULL ? NULL : xmemdup0(step + 1, (size_t)(equals - step - 1));
+    AUTO(free)
+    char *wanted = equals == NULL ? NULL : xmemdup0(equals + 1, (size_t)(step + len - equals - 1));
+    size_t i = 0;
+    const json_t *element = NULL;
+
+    rest += *rest == '.';
+    json_array_foreach (list, i, element) {
+        AUTO(free) char *text = key == NULL ? NULL : as_text(jsonx_get_ci(element, key));
+
+        if (key == NULL || (text != NULL && text_eq_loose(text, wanted)))
+            question_each(element, rest, fn, arg);
+    }
+}
+
+void question_each(
+        const json_t *j, const char *path, void (*fn)(void *arg, const json_t *value), void *arg)
+{
+    if (j == NULL)
+        return;
+    if (*path == '\0') {
+        fn(arg, j);
+        return;
+    }
+    if (*path == '[') {
+        each_element(j, path, fn, arg);
+        return;
+    }
+    const size_t len = strcspn(path, ".[");
+    AUTO(free) char *key = xmemdup0(path, len);
+
+    question_each(jsonx_get_ci(j, key), path[len] == '.' ? path + len + 1 : path + len, fn, arg);
+}
+
+/* ---- filling in ---- */
 
 static char *plain_region(const char *location)
 {
@@ -68,12 +90,18 @@ static char *plain_region(const char *location)
 static char *placeholder(
         const char *name, const struct precheck_subject *s, const char *subscription)
 {
+    const json_t *own = json_object_get(s->values, name);
+
+    if (own != NULL)
+        return as_text(own);
     if (text_eq(name, "name"))
         return xstrdup(s->name);
     if (text_eq(name, "subscription"))
         return xstrdup(subscription);
     if (text_eq(name, "each"))
-        return xstrdup(s->each);
+        return as_text(s->each);
+    if (strncmp(name, "each.", 5) == 0)
+        return as_text(jsonx_at_ci(s->each, name + 5));
     if (text_eq(name, "id"))
         return xstrdup(s->id);
     if (text_eq(name, "location"))
@@ -134,17 +162,37 @@ json_t *question_fill_json(
 
 /* ---- conditions ---- */
 
+static bool read_number(const char *text, double *ret)
+{
+    char *end = NULL;
+
+    *ret = strtod(text, &end);
+    return end != text && *end == '\0';
+}
+
 struct search {
     const char *wanted;
     bool is_found;
 };
+
+/* ">=12" and "<=12" compare numbers. */
+static bool is_as_wanted(const char *text, const char *wanted)
+{
+    double is = 0;
+    double bound = 0;
+
+    if ((wanted[0] != '<' && wanted[0] != '>') || wanted[1] != '=')
+        return text_eq_loose(text, wanted);
+    return read_number(text, &is) && read_number(wanted + 2, &bound)
+           && (wanted[0] == '<' ? is <= bound : is >= bound);
+}
 
 static void compare(void *arg, const json_t *value)
 {
     struct search *s = arg;
     AUTO(free) char *text = as_text(value);
 
-    s->is_found = s->is_found || (text != NULL && text_eq_loose(text, s->wanted));
+    s->is_found = s->is_found || (text != NULL && is_as_wanted(text, s->wanted));
 }
 
 /* Whether all of `where` (path -> value) hold on `j`; any value of several at a path does. */
@@ -176,8 +224,8 @@ bool question_applies(const json_t *question, const struct precheck_subject *s)
         return false;
     if (text_eq(jsonx_text(question, "check"), "name") && s->is_name_ours)
         return false;
-    return (when == NULL || fits(s->desired, when))
-           && (unless == NULL || !fits(s->desired, unless));
+    return (when == NULL || fits(s->desired, when)) && (unless == NULL || !fits(s->desired, unless))
+           && terms_hold(question, s);
 }
 
 /* ---- the answer ---- */
@@ -220,84 +268,111 @@ static void first_text(void *arg, const json_t *value)
 }
 
 /* The question's text, then what the answer says at `reason`, and the nearest that is offered. */
-static char *explain(const struct judging *j, const json_t *told, const struct precheck_subject *s,
-        const char *subscription)
+static char *explain(const struct judging *j, const struct question_case *c)
 {
-    const char *text = jsonx_text(j->question, "text");
-    const char *reason = jsonx_text(j->question, "reason");
-    const char *wanted = jsonx_text(j->question, "wanted");
-    AUTO(free) char *own = text == NULL ? NULL : question_fill(text, s, subscription);
+    const char *text = jsonx_text(c->question, "text");
+    const char *reason = jsonx_text(c->question, "reason");
+    const char *wanted = jsonx_text(c->question, "wanted");
+    const bool is_of_all = j->first_fit == NULL || (reason != NULL && reason[0] == '^');
+    AUTO(free) char *own = text == NULL ? NULL : question_fill(text, c->subject, c->subscription);
     AUTO(free) char *why = NULL;
-    AUTO(free) char *word = wanted == NULL ? NULL : question_fill(wanted, s, subscription);
+    AUTO(free)
+    char *word = wanted == NULL ? NULL : question_fill(wanted, c->subject, c->subscription);
     const char *meant = word == NULL ? NULL : text_suggest(str_of(word), j->offers, j->offer_count);
 
     if (reason != NULL)
-        question_each(told, reason, first_text, &why);
+        question_each(is_of_all ? c->answer : j->first_fit, reason + (reason[0] == '^'), first_text,
+                &why);
     return xasprintf("%s%s%s%s%s%s", own == NULL ? "" : own, own != NULL && why != NULL ? ": " : "",
             why == NULL ? "" : why, meant == NULL ? "" : " (", meant == NULL ? "" : meant,
             meant == NULL ? "" : " is)");
 }
 
-static enum question_verdict judge_quota(
-        const struct judging *j, size_t count, struct buf *ret_numbers)
+/* Services differ in what they call it: "usage|currentValue" is the first that is there. */
+static const json_t *first_at(const json_t *member, const char *paths)
 {
-    const json_t *used = jsonx_at_ci(j->first_fit, jsonx_text(j->question, "used"));
-    const json_t *limit = jsonx_at_ci(j->first_fit, jsonx_text(j->question, "limit"));
+    const json_t *found = NULL;
+
+    for (struct str rest = str_of(paths == NULL ? "" : paths); found == NULL && rest.len > 0;) {
+        AUTO(free) char *path = str_dup(str_cut(&rest, '|'));
+
+        found = jsonx_at_ci(member, path);
+    }
+    return found;
+}
+
+static enum question_verdict judge_quota(
+        const struct judging *j, const struct question_case *c, struct question_failure *ret)
+{
+    const json_t *used = first_at(j->first_fit, jsonx_text(c->question, "used"));
+    const json_t *limit = first_at(j->first_fit, jsonx_text(c->question, "limit"));
 
     if (!json_is_number(used) || !json_is_number(limit) || json_number_value(limit) < 0)
         return QUESTION_OPEN;
-    if (json_number_value(used) + (double)count <= json_number_value(limit))
-        return QUESTION_HOLDS;
-    buf_addf(ret_numbers, ": %.0f of %.0f are in use, %zu more are planned",
-            json_number_value(used), json_number_value(limit), count);
-    return QUESTION_FAILS;
+    ret->has_numbers = true;
+    ret->used = json_number_value(used);
+    ret->limit = json_number_value(limit);
+    return ret->used + c->amount <= ret->limit ? QUESTION_HOLDS : QUESTION_FAILS;
 }
 
-static enum question_verdict verdict_of(
-        struct judging *j, const json_t *answer, size_t count, struct buf *ret_numbers)
+static enum question_verdict judge_members(
+        struct judging *j, const struct question_case *c, struct question_failure *ret)
 {
-    static const char *const forms[] = { "expect", "some", "none", "quota" };
-    const json_t *expect = json_object_get(j->question, "expect");
-    const char *path = NULL;
+    static const char *const forms[] = { "some", "none", "quota" };
 
-    if (expect != NULL)
-        return fits(answer, expect) ? QUESTION_HOLDS : QUESTION_FAILS;
-    for (size_t i = 1; i < ARRAY_LEN(forms); i++) {
-        path = jsonx_text(j->question, forms[i]);
-        if (path == NULL)
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        const char *raw = jsonx_text(c->question, forms[i]);
+
+        if (raw == NULL)
             continue;
-        question_each(answer, path, look, j);
-        if (j->members == 0)
+        AUTO(free) char *path = question_fill(raw, c->subject, c->subscription);
+
+        if (path != NULL)
+            question_each(c->answer, path, look, j);
+        if (j->members == 0 || (i == 2 && j->first_fit == NULL))
             return QUESTION_OPEN;
-        if (i == 3)
-            return j->first_fit == NULL ? QUESTION_OPEN : judge_quota(j, count, ret_numbers);
-        return (j->first_fit != NULL) == (i == 1) ? QUESTION_HOLDS : QUESTION_FAILS;
+        if (i == 2)
+            return judge_quota(j, c, ret);
+        return (j->first_fit != NULL) == (i == 0) ? QUESTION_HOLDS : QUESTION_FAILS;
     }
     return QUESTION_OPEN;
 }
 
-enum question_verdict question_judge(const json_t *question, const struct precheck_subject *s,
-        const char *subscription, const json_t *answer, long status, size_t count, char **ret_text)
+static enum question_verdict verdict_of(
+        struct judging *j, const struct question_case *c, struct question_failure *ret)
 {
-    const json_t *where = json_object_get(question, "where");
-    const int64_t taken = jsonx_int(question, "fails_with", 0);
-    AUTO(buf) struct buf numbers = BUF_INIT(BUF_TEXT_MAX);
-    json_auto_t *filled =
-            where == NULL ? jsonx_must(json_object()) : question_fill_json(where, s, subscription);
-    struct judging j = { .question = question, .where = filled };
-    enum question_verdict verdict = QUESTION_OPEN;
+    const json_t *expect = json_object_get(c->question, "expect");
+    const int64_t taken = jsonx_int(c->question, "fails_with", 0);
+
+    if (taken != 0)
+        return c->status == taken ? QUESTION_FAILS : QUESTION_HOLDS;
+    if (c->answer == NULL)
+        return QUESTION_OPEN;
+    if (expect != NULL)
+        return fits(c->answer, expect) ? QUESTION_HOLDS : QUESTION_FAILS;
+    return judge_members(j, c, ret);
+}
+
+enum question_verdict question_judge(const struct question_case *c, struct question_failure *ret)
+{
+    const json_t *where = json_object_get(c->question, "where");
+    json_auto_t *filled = where == NULL ? jsonx_must(json_object())
+                                        : question_fill_json(where, c->subject, c->subscription);
+    struct judging j = { .question = c->question, .where = filled };
+    struct question_failure failure = { 0 };
 
     if (filled == NULL)
         return QUESTION_OPEN;
-    if (taken != 0)
-        verdict = status == taken ? QUESTION_FAILS : QUESTION_HOLDS;
-    else if (answer != NULL)
-        verdict = verdict_of(&j, answer, count, &numbers);
-    if (verdict == QUESTION_FAILS) {
-        AUTO(free)
-        char *text = explain(&j, j.first_fit == NULL ? answer : j.first_fit, s, subscription);
+    const enum question_verdict verdict = verdict_of(&j, c, &failure);
 
-        *ret_text = xasprintf("%s%s", text, buf_text(&numbers));
-    }
+    if (verdict != QUESTION_FAILS)
+        return verdict;
+    AUTO(free) char *text = explain(&j, c);
+
+    failure.text = failure.has_numbers
+                           ? xasprintf("%s: %.10g of %.10g are in use, %.10g more are planned",
+                                   text, failure.used, failure.limit, c->amount)
+                           : xstrdup(text);
+    *ret = failure;
     return verdict;
 }

@@ -6,6 +6,7 @@
 #include "sandbox/backend.h"
 #include "sandbox/checks.h"
 #include "sandbox/faults.h"
+#include "sandbox/offers.h"
 #include "sandbox/resources.h"
 #include "sandbox/template.h"
 #include "sandbox/view.h"
@@ -43,6 +44,7 @@ static struct err *run_action(struct call *c, struct resource *r, const json_t *
     json_auto_t *context = view_context(c->s, r);
     const json_t *answer = json_object_get(action, "answer");
     json_auto_t *body = answer == NULL ? NULL : template_expand(answer, context);
+    offers_adjust(c->s, "", body);
     const double minutes = json_number_value(json_object_get(action, "minutes"));
     const int64_t duration_ms = (int64_t)(minutes * 60000.0 * c->s->o.latency);
 

@@ -19,6 +19,8 @@ struct kinds {
     size_t namespace_count, namespace_capacity;
     const json_t *general;
     const json_t *settings;
+    const json_t *offers;
+    const json_t *roles;
 };
 
 static void release_json(void *j)
@@ -269,6 +271,10 @@ static struct err *add_file(struct kinds *k, const struct sandbox_file *file)
     TRY(read_file(k, file, &data));
     if (json_object_get(data, "settings") != NULL)
         k->settings = json_object_get(data, "settings");
+    if (str_ends(str_of(file->path), STR("/offers.yaml")))
+        k->offers = data;
+    if (json_object_get(data, "roles") != NULL)
+        k->roles = json_object_get(data, "roles");
     json_array_foreach (json_object_get(data, "kinds"), i, one)
         TRY(err_wrap(add_kind(k, one), "%s: kind %zu", file->path, i + 1));
     if (json_object_get(data, "type") != NULL)
@@ -370,6 +376,16 @@ const struct kind_namespace *kinds_namespace_at(const struct kinds *k, size_t i)
 const json_t *kinds_general(const struct kinds *k)
 {
     return k->general;
+}
+
+const json_t *kinds_offers(const struct kinds *k)
+{
+    return k->offers;
+}
+
+const json_t *kinds_roles(const struct kinds *k)
+{
+    return k->roles;
 }
 
 const json_t *kinds_settings(const struct kinds *k)

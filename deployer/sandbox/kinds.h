@@ -83,7 +83,11 @@ size_t kinds_count(const struct kinds *k);
 const struct kind *kinds_at(const struct kinds *k, size_t i);
 size_t kinds_namespace_count(const struct kinds *k);
 const struct kind_namespace *kinds_namespace_at(const struct kinds *k, size_t i);
-/* The file `general.yaml`: regions, built-in roles. */
+/* The file `offers.yaml`: what services say of regions and subscriptions. */
+const json_t *kinds_offers(const struct kinds *k);
+/* Built-in roles: [{name, title, actions, not_actions, data_actions, not_data_actions}]. */
+const json_t *kinds_roles(const struct kinds *k);
+/* The file `general.yaml`: namespaces, regions, shared parts. */
 const json_t *kinds_general(const struct kinds *k);
 /* A database server's parameters: [name, default, type, allowed values, takes effect at once]. */
 const json_t *kinds_settings(const struct kinds *k);

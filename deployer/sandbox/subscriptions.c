@@ -9,8 +9,8 @@
 #include "sandbox/checks.h"
 #include "sandbox/faults.h"
 #include "sandbox/listing.h"
+#include "sandbox/offers.h"
 #include "sandbox/rid.h"
-#include "sandbox/template.h"
 #include "sandbox/validate.h"
 
 static json_t *subscription_json(const struct sandbox *s)
@@ -221,36 +221,6 @@ static struct err *handle_deleted(struct call *c, const char *ns, size_t at)
             404, "DeletedResourceNotFound", "The deleted resource '%s' was not found.", wanted);
 }
 
-static json_t *region_names(const struct sandbox *s)
-{
-    json_t *list = jsonx_must(json_array());
-    size_t i = 0;
-    json_t *region = NULL;
-
-    json_array_foreach (json_object_get(kinds_general(s->kinds), "regions"), i, region)
-        json_array_append(list, json_object_get(region, "name"));
-    return list;
-}
-
-/* What general.yaml has a service say: "location_answers", "subscription_answers". */
-static struct err *answer_by_word(
-        struct call *c, const char *which, const char *ns, const char *word, const char *location)
-{
-    const struct request *q = c->q;
-    const json_t *answers = json_object_get(kinds_general(c->s->kinds), which);
-    const char *key =
-            arena_printf(q->arena, "%s/%s", rid_key(q->arena, ns), rid_key(q->arena, word));
-    const json_t *answer = json_object_get(answers, key);
-
-    if (answer == NULL)
-        return refuse(404, "NotFound", "Nothing is known at '%s'.", q->path);
-    json_auto_t *context = jsonx_must(json_pack("{s:s, s:s, s:o}", "location", location,
-            "subscription", auth_subscription(c->s->auth), "regions", region_names(c->s)));
-
-    reply_json(c->r, 200, template_expand(answer, context));
-    return NULL;
-}
-
 /* /subscriptions/S/providers/NS/locations/L/... */
 static struct err *handle_location(struct call *c, bool *ret_is_handled)
 {
@@ -266,7 +236,7 @@ static struct err *handle_location(struct call *c, bool *ret_is_handled)
         return check_name(c, q->segments[3]);
     if (strncasecmp(word, "deleted", 7) == 0)
         return handle_deleted(c, q->segments[3], 6);
-    return answer_by_word(c, "location_answers", q->segments[3], word, q->segments[5]);
+    return offers_answer(c, "location", 6);
 }
 
 static struct err *handle_permissions(struct call *c)
@@ -344,7 +314,7 @@ static struct err *handle_subscription(struct call *c, bool *ret_is_handled)
         if (q->count >= 5 && strncasecmp(q->segments[4], "deleted", 7) == 0)
             return handle_deleted(c, q->segments[3], 4);
         if (q->count == 5 && request_segment_is(q, 4, "skus"))
-            return answer_by_word(c, "subscription_answers", q->segments[3], "skus", "");
+            return offers_answer(c, "subscription", 4);
         if (q->count >= 7 && request_segment_is(q, 4, "locations"))
             return handle_location(c, ret_is_handled);
     }

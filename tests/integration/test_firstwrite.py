@@ -69,6 +69,7 @@ class Rights(Case):
         self.assertEqual(missing, {
             "Microsoft.Storage/storageAccounts/write",
             "Microsoft.Storage/storageAccounts/blobServices/containers/write",
+            "Microsoft.Storage/storageAccounts/privateEndpointConnectionsApproval/action",
             "Microsoft.Network/privateEndpoints/write"})
         done = self.run_ok(stack, "apply", "--yes", status=77)
         for action in missing:
@@ -337,9 +338,96 @@ class Refused(Case):
         group = self.box.subscription + "/resourceGroups/rg-first"
         self.assertIn(self.box.call("PUT", group + "/providers/Microsoft.Authorization/locks/keep",
                                     {"properties": {"level": "CanNotDelete"}}, "2020-05-01").status, (200, 201))
-        done = self.run_ok(stack, "destroy", "--yes", status=1)
+        done = self.run_ok(stack, "destroy", "--yes", "--skip-checks", status=1)
         self.assertIn("a lock on " + group.lower(), (done.stdout + done.stderr).lower())
         self.assertIn("az lock", done.stdout + done.stderr)
+
+
+class Locks(Case):
+    def lock(self, scope, level, name="keep", method="PUT"):
+        done = self.box.call(method, self.box.subscription + scope + "/providers/Microsoft.Authorization/locks/" + name,
+                             {"properties": {"level": level, "notes": "ask ops"}} if method == "PUT" else None, "2020-05-01")
+        self.assertIn(done.status, (200, 201, 204))
+
+    def locks(self, stack):
+        return [f["text"] for f in self.checks(stack) if f["check"] == "lock"]
+
+    def test_before_the_first_delete(self):
+        self.sandbox()
+        stack = self.stack()
+        self.run_ok(stack, "apply", "--yes")
+        vnet, = [r["path"] for r in self.writes() if "/virtualNetworks/" in r["path"] and "/subnets/" not in r["path"]
+                 and "Microsoft.Authorization" not in r["path"]][-1:]
+        before = len(self.writes())
+        # of the subscription, of the group, of something in it: each is in the way of what it covers
+        for scope, hit in (("", "stack.group"), ("/resourceGroups/rg-first", "stack.group"),
+                           (vnet[len(self.box.subscription):], "network.vnet")):
+            self.lock(scope, "CanNotDelete")
+            written = len(self.writes())
+            done = self.run_ok(stack, "destroy", "--yes", status=73)
+            self.assertIn("nothing was deleted", done.stderr)
+            self.assertIn("the lock keep (CanNotDelete: ask ops) on " + (self.box.subscription + scope), done.stderr)
+            self.assertIn(hit, done.stderr)
+            self.assertIn("az lock delete --ids", done.stderr)
+            self.assertEqual(len(self.writes()), written)
+            self.assertEqual(self.locks(stack), [])  # a plan without changes asks nothing
+            self.lock(scope, "", method="DELETE")
+        self.run_ok(stack, "destroy", "--yes")
+        self.assertGreater(len(self.writes()), before)
+
+    def test_read_only(self):
+        self.sandbox()
+        stack = self.stack()
+        self.run_ok(stack, "apply", "--yes")
+        self.lock("/resourceGroups/rg-first", "CanNotDelete")
+        changed = STACK.replace("{use: blob}", "{use: blob, with: {containers: [langfuse, more]}}")
+        stack.write("stack.yaml", changed)
+        self.assertEqual(self.locks(stack), [])  # it only writes
+        self.lock("/resourceGroups/rg-first", "ReadOnly", "frozen")
+        text, = self.locks(stack)
+        self.assertIn('blob.container["more"] can\'t be written: the lock frozen (ReadOnly: ask ops)', text)
+        before = len(self.writes())
+        self.run_ok(stack, "apply", "--yes", status=73)
+        self.assertEqual(len(self.writes()), before)
+        # a container that goes is told by both
+        stack.write("stack.yaml", STACK.replace("{use: blob}", "{use: blob, with: {containers: [more]}}"))
+        self.assertEqual(len(self.locks(stack)), 3)
+
+    def test_a_lock_of_the_stack_itself(self):
+        self.sandbox()
+        stack = self.stack(VAULTS)
+        os.makedirs(stack.path("catalog/services/safe"))
+        stack.write("catalog/services/safe/service.yaml", CATALOG_SERVICE + """\
+  lock:
+    kind: management_lock
+    name: keep
+    on: "/subscriptions/${azure.subscription}/resourceGroups/${azure.resource_group}"
+    body: {properties: {level: CanNotDelete}}
+""")
+        self.run_ok(stack, "apply", "--yes")
+        self.run_ok(stack, "destroy", "--yes")
+        deleted = [r["path"] for r in self.box.requests() if r["method"] == "DELETE"]
+        self.assertIn("/locks/keep", deleted[0])  # it is on the group: nothing could go before it
+
+    def test_rights_to_delete(self):
+        self.sandbox()
+        stack = self.stack()
+        self.run_ok(stack, "apply", "--yes")
+        self.box.set_faults("settings:\n  permissions: {actions: ['*'], not_actions: ['Microsoft.Network/*/delete']}\n")
+        before = len(self.writes())
+        done = self.run_ok(stack, "destroy", "--yes", status=77)
+        for action in ("virtualNetworks/delete", "networkSecurityGroups/delete", "privateDnsZones/delete", "privateEndpoints/delete"):
+            self.assertIn("Microsoft.Network/%s is not allowed" % action, done.stderr)
+        self.assertEqual(len(self.writes()), before)
+        done = self.run_ok(stack, "destroy", "--yes", "--skip-checks", "-o", "json", status=0)
+        self.assertEqual(json.loads(done.stdout)["checks"], [])
+
+    def test_locks_that_cannot_be_read_fail_nothing(self):
+        self.sandbox("faults:\n  - match: {path: '*/locks'}\n    do: {status: 403, code: AuthorizationFailed}\n")
+        stack = self.stack()
+        self.assertEqual({f["severity"] for f in self.checks(stack)}, {"note"})
+        self.run_ok(stack, "apply", "--yes")
+        self.run_ok(stack, "destroy", "--yes")
 
 
 class Local(Case):

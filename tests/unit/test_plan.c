@@ -45,13 +45,18 @@ static const struct kind setting = { .name = "setting", .type = "M.T/settings" }
 static const struct kind link = {
     .name = "link", .type = "M.T/things/links", .is_deletable = true, .is_deleted_first = true
 };
+static const struct kind bar = { .name = "bar",
+    .type = "M.L/locks",
+    .is_deletable = true,
+    .is_deleted_first = true,
+    .is_barrier = true };
 static const struct kind group = {
     .name = "group", .type = "M.T/groups", .is_deletable = true, .is_group = true
 };
 
 static const struct kind *kind_named(void *arg, const char *name)
 {
-    static const struct kind *const kinds[] = { &thing, &database, &setting, &link, &group };
+    static const struct kind *const kinds[] = { &thing, &database, &setting, &link, &bar, &group };
 
     (void)arg;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
@@ -388,6 +393,29 @@ static void test_what_a_deletion_does_not_take_along_is_deleted_first(void **unu
     assert_string_equal(p->items[parent->delete_needs[0]].address, "s.l");
 }
 
+static void test_a_lock_goes_before_what_it_locks(void **unused)
+{
+    (void)unused;
+    AUTO(arena) struct arena *arena = arena_new();
+    struct world w = new_world(arena);
+
+    w.is_destroy = true;
+    in_state(&w, "a.group", GROUP_ID, "group", "{}", NULL);
+    in_state(&w, "b.net", THING_ID, "thing", "{}", "a.group");
+    in_state(&w, "c.lock", GROUP_ID "/providers/M.L/locks/l", "bar", "{}", "a.group");
+    in_state(&w, "d.lock", THING_ID "/providers/m.l/locks/l", "bar", "{}", NULL);
+    in_cloud(&w, GROUP_ID, "{}");
+    in_cloud(&w, THING_ID, "{}");
+    in_cloud(&w, GROUP_ID "/providers/M.L/locks/l", "{}");
+    in_cloud(&w, THING_ID "/providers/m.l/locks/l", "{}");
+    const struct plan *p = built(&w);
+
+    assert_int_equal(item_at(p, "c.lock")->delete_need_count, 0);
+    assert_int_equal(item_at(p, "d.lock")->delete_need_count, 0);
+    assert_int_equal(item_at(p, "b.net")->delete_need_count, 2);
+    assert_int_equal(item_at(p, "a.group")->delete_need_count, 3);
+}
+
 static void test_order_of_deletions(void **unused)
 {
     (void)unused;
@@ -577,6 +605,7 @@ int main(void)
         cmocka_unit_test(test_children_go_with_what_is_replaced),
         cmocka_unit_test(test_only_what_is_worth_a_rollout_stops),
         cmocka_unit_test(test_what_a_deletion_does_not_take_along_is_deleted_first),
+        cmocka_unit_test(test_a_lock_goes_before_what_it_locks),
         cmocka_unit_test(test_order_of_deletions),
         cmocka_unit_test(test_who_used_it_is_updated_before_it_goes),
         cmocka_unit_test(test_one_id_twice),

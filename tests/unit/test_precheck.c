@@ -10,10 +10,12 @@
 #include "base/alloc.h"
 #include "base/compiler.h"
 #include "base/jsonx.h"
+#include "cloud/arm/locks.h"
 #include "cloud/arm/rights.h"
 #include "precheck/image.h"
 #include "precheck/precheck.h"
 #include "precheck/question.h"
+#include "precheck/terms.h"
 
 static json_t *json_of(const char *text)
 {
@@ -154,6 +156,25 @@ static void answers(void **state)
         /* -1: no limit */
         { "{\"quota\":\"[]\",\"where\":{},\"used\":\"n\",\"limit\":\"m\"}", "[{\"n\":9,\"m\":-1}]",
                 200, 2, QUESTION_OPEN, NULL },
+        /* the first of two names; half a core */
+        { "{\"quota\":\"[]\",\"where\":{},\"used\":\"usage|n\",\"limit\":\"m\",\"text\":\"t\"}",
+                "[{\"n\":9.5,\"m\":10}]", 200, 1, QUESTION_FAILS,
+                "t: 9.5 of 10 are in use, 1 more are planned" },
+        { "{\"some\":\"[].editions[name={sku.name}].skus[]\",\"where\":{\"name\":\"E2\"}}",
+                "[{\"editions\":[{\"name\":\"D2\",\"skus\":[{\"name\":\"E2\"}]}]}]", 200, 1,
+                QUESTION_HOLDS, NULL },
+        { "{\"some\":\"[].editions[name=E].skus[]\",\"where\":{\"name\":\"x\"},\"text\":\"t\"}",
+                "[{\"editions\":[{\"name\":\"D\",\"skus\":[{\"name\":\"x\"}]},{\"name\":\"E\","
+                "\"skus\":[{\"name\":\"y\"}]}]}]",
+                200, 1, QUESTION_FAILS, "t" },
+        { "{\"some\":\"[]\",\"where\":{\"from\":\"<=33\",\"to\":\">=33\"}}",
+                "[{\"from\":8,\"to\":32},{\"from\":32,\"to\":64}]", 200, 1, QUESTION_HOLDS, NULL },
+        { "{\"some\":\"[]\",\"where\":{\"from\":\"<=31\",\"to\":\">=33\"},\"text\":\"t\"}",
+                "[{\"from\":8,\"to\":32},{\"from\":32,\"to\":64}]", 200, 1, QUESTION_FAILS, "t" },
+        /* the reason stands beside the list */
+        { "{\"none\":\"[].f[]\",\"where\":{\"name\":\"R\"},\"text\":\"t\",\"reason\":\"^[].why\"}",
+                "[{\"why\":\"full\",\"f\":[{\"name\":\"R\"}]}]", 200, 1, QUESTION_FAILS,
+                "t: full" },
         { "{\"fails_with\":409,\"text\":\"taken\"}", "null", 409, 1, QUESTION_FAILS, "taken" },
         { "{\"fails_with\":409,\"text\":\"taken\"}", "null", 200, 1, QUESTION_HOLDS, NULL },
         { "{\"text\":\"asks nothing\"}", "{}", 200, 1, QUESTION_OPEN, NULL },
@@ -171,16 +192,22 @@ static void answers(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         json_auto_t *question = json_of(rows[i].question);
         json_auto_t *answer = json_of(rows[i].answer);
-        AUTO(free) char *text = NULL;
-        const enum question_verdict v =
-                question_judge(question, &s, "S", answer, rows[i].status, rows[i].count, &text);
+        struct question_failure failure = { 0 };
+        const struct question_case c = { .question = question,
+            .subject = &s,
+            .subscription = "S",
+            .answer = answer,
+            .status = rows[i].status,
+            .amount = (double)rows[i].count };
+        const enum question_verdict v = question_judge(&c, &failure);
 
         if (v != rows[i].verdict)
             fail_msg("row %zu: verdict %d", i, (int)v);
         if (rows[i].text != NULL)
-            assert_string_equal(text, rows[i].text);
+            assert_string_equal(failure.text, rows[i].text);
         else
-            assert_null(text);
+            assert_null(failure.text);
+        free(failure.text);
     }
 }
 
@@ -212,6 +239,109 @@ static void filling(void **state)
             assert_null(text);
         else
             assert_string_equal(text, rows[i].filled);
+    }
+}
+
+static void terms(void **state)
+{
+    static const struct {
+        const char *question;
+        const char *values; /* NULL: can't be told */
+        double amount;      /* -1: can't be told */
+        bool holds;
+    } rows[] = {
+        { "{}", "{}", 1, true },
+        { "{\"values\":{\"n\":\"int(rewrite(body.sku, '^Standard_[A-Z]+([0-9]+)', '$1'))\"},"
+          "\"amount\":\"product([n, body.half])\",\"if\":\"n == 16\"}",
+                "{\"n\":16}", 8, true },
+        { "{\"values\":{\"f\":\"rewrite(body.sku, '^Standard_([DE])[0-9]+([a-z]+)_(v[0-9])$', "
+          "'s$1$2$3F') ?? 'other'\"},\"if\":\"(body.absent ?? 'x') == 'y'\"}",
+                "{\"f\":\"sDdsv5F\"}", 1, false },
+        { "{\"values\":{\"f\":\"rewrite(body.sku, '^B', 'B')\"}}", NULL, 1, true },
+        { "{\"amount\":\"each.n\",\"if\":\"location == 'here'\"}", "{}", 3, true },
+        { "{\"amount\":\"body.later\",\"if\":\"body.later == 1\"}", "{}", -1, false },
+        { "{\"amount\":\"body.absent\",\"if\":\"body.absent\"}", "{}", -1, false },
+    };
+    json_auto_t *desired = json_of("{\"sku\":\"Standard_D16ds_v5\",\"half\":0.5,"
+                                   "\"later\":{\"$unknown\":\"x\"}}");
+    json_auto_t *each = json_of("{\"n\":3}");
+    struct precheck_subject s = { .desired = desired, .location = "here", .each = each };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        json_auto_t *question = json_of(rows[i].question);
+        json_auto_t *values = terms_values(question, &s, desired);
+        AUTO(free) char *text = values == NULL ? NULL : jsonx_dump(values);
+        double amount = -1;
+
+        s.values = values;
+        if (!terms_number(question, "amount", &s, desired, 1, &amount))
+            amount = -1;
+        if ((!text_eq(text, rows[i].values) && text != rows[i].values)
+                || (int)(amount * 10) != (int)(rows[i].amount * 10)
+                || terms_hold(question, &s) != rows[i].holds)
+            fail_msg("row %zu: %s %g", i, text == NULL ? "" : text, amount);
+    }
+    json_auto_t *wrong = json_of("{\"values\":{\"n\":\"int(\"}}");
+    AUTO(err) struct err *e = terms_check(wrong);
+
+    assert_non_null(e);
+}
+
+static void locks(void **state)
+{
+    static const struct {
+        const char *scope; /* of the lock */
+        const char *level;
+        const char *id;
+        bool refuses_write, refuses_delete;
+    } rows[] = {
+        { "/subscriptions/s/resourceGroups/G", "CanNotDelete",
+                "/subscriptions/s/resourcegroups/g/providers/A.B/c/d", false, true },
+        { "/subscriptions/s", "ReadOnly", "/subscriptions/s/resourceGroups/g/providers/A.B/c/d",
+                true, true },
+        { "/subscriptions/s/resourceGroups/g/providers/A.B/c/d", "CanNotDelete",
+                "/subscriptions/s/resourceGroups/g", false, true },
+        { "/subscriptions/s/resourceGroups/g/providers/A.B/c/d", "ReadOnly",
+                "/subscriptions/s/resourceGroups/g", false, true },
+        { "/subscriptions/s/resourceGroups/g", "ReadOnly", "/subscriptions/s/resourceGroups/gg",
+                false, false },
+        { "/subscriptions/s/resourceGroups/g", "ReadOnly",
+                "/subscriptions/s/resourceGroups/g/providers/Microsoft.Authorization/locks/x",
+                false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(free)
+        char *id = xasprintf("%s/providers/Microsoft.Authorization/locks/l", rows[i].scope);
+        json_auto_t *lock = jsonx_must(json_pack("{s:s, s:s, s:{s:s}}", "id", id, "name", "l",
+                "properties", "level", rows[i].level));
+
+        assert_int_equal(arm_lock_refuses(lock, rows[i].id, false), rows[i].refuses_write);
+        assert_int_equal(arm_lock_refuses(lock, rows[i].id, true), rows[i].refuses_delete);
+    }
+}
+
+static void types(void **state)
+{
+    static const struct {
+        const char *id;
+        const char *type; /* NULL: none */
+    } rows[] = {
+        { "/subscriptions/s/resourceGroups/g/providers/A.B/c/d", "A.B/c" },
+        { "/subscriptions/s/resourceGroups/g/providers/A.B/c/d/e/f", "A.B/c/e" },
+        { "/subscriptions/s/resourceGroups/g/providers/A.B/c/d/providers/X.Y/z/1", "X.Y/z" },
+        { "/subscriptions/s/resourceGroups/g", "Microsoft.Resources/subscriptions/resourceGroups" },
+        { "/subscriptions/s", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(free) char *type = arm_rights_type(rows[i].id);
+
+        if (!text_eq(type, rows[i].type) && (type != NULL || rows[i].type != NULL))
+            fail_msg("row %zu: %s", i, type);
     }
 }
 
@@ -328,6 +458,7 @@ static void refusals(void **state)
         { "[]", -1 },
         { "[{\"check\":\"image\",\"severity\":\"note\",\"text\":\"t\"}]", -1 },
         { "[{\"check\":\"name\",\"severity\":\"error\",\"text\":\"t\"}]", ERR_CONFIG },
+        { "[{\"check\":\"lock\",\"severity\":\"error\",\"text\":\"t\"}]", ERR_PROTECT },
         { "[{\"check\":\"soft-deleted\",\"severity\":\"error\",\"text\":\"t\"},"
           "{\"check\":\"name\",\"severity\":\"error\",\"text\":\"t\"}]",
                 ERR_PROTECT },
@@ -339,7 +470,7 @@ static void refusals(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         json_auto_t *findings = json_of(rows[i].findings);
-        AUTO(err) struct err *e = precheck_refusal(findings);
+        AUTO(err) struct err *e = precheck_refusal(findings, "written");
 
         assert_int_equal(e == NULL ? -1 : (int)err_kind(e), rows[i].kind);
     }
@@ -354,6 +485,9 @@ int main(void)
         cmocka_unit_test(answers),
         cmocka_unit_test(filling),
         cmocka_unit_test(when_it_is_asked),
+        cmocka_unit_test(terms),
+        cmocka_unit_test(locks),
+        cmocka_unit_test(types),
         cmocka_unit_test(image_names),
         cmocka_unit_test(image_challenges),
         cmocka_unit_test(refusals),

@@ -5,9 +5,11 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/jsonx.h"
 #include "base/str.h"
 #include "base/text.h"
+#include "cloud/arm/id.h"
 
 #define RIGHTS_VERSION "2022-04-01"
 #define PROVIDERS_VERSION "2021-04-01"
@@ -99,9 +101,41 @@ bool arm_rights_allow(const json_t *permissions, const char *action)
     return false;
 }
 
+/* Resource groups are called otherwise in actions than in their ids. */
+static const char *type_in_actions(const char *type)
+{
+    return strcasecmp(type, "Microsoft.Resources/resourceGroups") == 0
+                   ? "Microsoft.Resources/subscriptions/resourceGroups"
+                   : type;
+}
+
 char *arm_rights_action(const struct kind *k, const char *verb)
 {
-    return xasprintf("%s/%s", k->type, verb);
+    return xasprintf("%s/%s", type_in_actions(k->type), verb);
+}
+
+char *arm_rights_type(const char *id)
+{
+    const struct str ns = arm_id_namespace(id);
+    AUTO(buf) struct buf type = BUF_INIT(BUF_TEXT_MAX);
+    struct str rest = str_of(ns.p + ns.len);
+    bool is_name = false;
+
+    if (ns.len == 0)
+        return arm_id_part(id, "resourceGroups").len > 0
+                       ? xstrdup(type_in_actions("Microsoft.Resources/resourceGroups"))
+                       : NULL;
+    buf_add_str(&type, ns);
+    str_cut(&rest, '/');
+    for (; rest.len > 0; is_name = !is_name) {
+        const struct str segment = str_cut(&rest, '/');
+
+        if (!is_name) {
+            buf_add_char(&type, '/');
+            buf_add_str(&type, segment);
+        }
+    }
+    return buf_take(&type);
 }
 
 /* --- providers ------------------------------------------------------------------------------- */

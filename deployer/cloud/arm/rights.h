@@ -24,6 +24,8 @@ char *arm_rights_path(const char *scope);
 bool arm_rights_allow(const json_t *permissions, const char *action);
 /* TYPE/write, TYPE/delete; with a path below the resource: TYPE/PATH/action. Owned. */
 char *arm_rights_action(const struct kind *k, const char *verb);
+/* The type of what has this id, as actions spell it. Owned; NULL for a subscription. */
+char *arm_rights_type(const char *id);
 
 /* "Microsoft.App" of "Microsoft.App/containerApps". Owned. */
 char *arm_provider_of(const struct kind *k);
