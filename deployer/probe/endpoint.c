@@ -56,7 +56,7 @@ static const struct scheme *scheme_of(const struct uri *u)
 static const char *tls_of_sslmode(const char *mode, const char *otherwise)
 {
     static const char *const words[][2] = { { "disable", "off" }, { "allow", "prefer" },
-        { "prefer", "prefer" }, { "require", "require" }, { "verify-ca", "verify" },
+        { "prefer", "prefer" }, { "require", "require" }, { "verify-ca", "verify-ca" },
         { "verify-full", "verify" } };
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {

@@ -148,7 +148,7 @@ static CURL *make_handle(const struct probe_job *job, const struct http_probe_re
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
     }
     /* Names and chains were judged by the tls step; here they would only hide what answers. */
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, tls->mode == TLS_MODE_VERIFY ? 1L : 0L);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, tls->mode >= TLS_MODE_VERIFY_CA ? 1L : 0L);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, tls->mode == TLS_MODE_VERIFY ? 2L : 0L);
     if (ca == NULL)
         ca = job->net->ca_file;

@@ -68,6 +68,8 @@ static const char *ssl_mode_word(const json_t *target)
     switch (tls_mode_of(target, TLS_MODE_REQUIRE)) {
     case TLS_MODE_OFF:
         return "disable";
+    case TLS_MODE_VERIFY_CA:
+        return "verify-ca";
     case TLS_MODE_VERIFY:
         return "verify-full";
     case TLS_MODE_REQUIRE:
@@ -118,7 +120,7 @@ static PGconn *start(const struct probe_job *job, const struct net_address *addr
     const char *const values[] = { name != NULL ? name : jsonx_text(t, "host"), ip, port,
         user == NULL ? "postgres" : user, password == NULL ? "" : secret_reveal(password).p,
         database == NULL ? "postgres" : database, ssl_mode_word(t),
-        tls_mode_of(t, TLS_MODE_REQUIRE) == TLS_MODE_VERIFY ? root_file(job) : "",
+        tls_mode_of(t, TLS_MODE_REQUIRE) >= TLS_MODE_VERIFY_CA ? root_file(job) : "",
         "deployer verify", "disable", "1", NULL };
     PGconn *c = PQconnectStartParams(keys, values, 0);
 

@@ -15,7 +15,8 @@
 
 struct tls_session;
 
-enum tls_mode { TLS_MODE_OFF, TLS_MODE_REQUIRE, TLS_MODE_VERIFY };
+/* VERIFY_CA: who signed it counts, not for whom (libpq's verify-ca). */
+enum tls_mode { TLS_MODE_OFF, TLS_MODE_REQUIRE, TLS_MODE_VERIFY_CA, TLS_MODE_VERIFY };
 
 struct tls_options {
     enum tls_mode mode;
@@ -28,7 +29,7 @@ struct tls_options {
 enum tls_mode tls_mode_of(const json_t *target, enum tls_mode otherwise);
 /*
  * Handshakes on a connected non-blocking socket (borrowed; the session does not close it) and
- * records tls.*. False after probe_failed: no handshake, or mode VERIFY and not verified; a
+ * records tls.*. False after probe_failed: no handshake, or not verified as the mode wants; a
  * session is handed out all the same when there was a handshake.
  */
 bool tls_session_open(const struct probe_job *job, json_t *evidence, int fd,

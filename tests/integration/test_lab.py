@@ -2,6 +2,7 @@
 and healthy ones give none. What is here only in kind (the doubles' other modes) is tried too."""
 import csv
 import os
+import tempfile
 import unittest
 
 import lab
@@ -165,6 +166,83 @@ class Lab(unittest.TestCase):
                         self.expect_first(document, took, row["id"], row["must_mention"])
         finally:
             server.stop()
+
+
+TLS_ONLY = "local all all trust\nhostssl all all all scram-sha-256\n"
+WITH_CERTIFICATE = "local all all trust\nhostssl all all all scram-sha-256 clientcert=verify-ca\n"
+
+
+class PostgresOverTls(unittest.TestCase):
+    """One real server whose certificate, TLS and access rules change: each fault by its own runbook, the right one first."""
+
+    # name, the server (certificate and settings), sslmode and more of the URL, ids; what the finding must mention
+    ROWS = [
+        ("verified", {"certificate": "good", "login": TLS_ONLY}, {"sslmode": "verify-full"}, [], ""),
+        ("by the URL's own root file", {"certificate": "good"}, {"sslmode": "verify-full", "sslrootcert": "{ca.crt}"}, [], ""),
+        ("unknown CA", {"certificate": "foreign"}, {"sslmode": "verify-full"}, ["TLS-003"], "sslrootcert"),
+        ("unknown CA, verify-ca", {"certificate": "foreign"}, {"sslmode": "verify-ca"}, ["TLS-003"], "sslrootcert"),
+        ("unknown CA, not looked at", {"certificate": "foreign"}, {"sslmode": "require"}, [], ""),
+        ("wrong name", {"certificate": "other"}, {"sslmode": "verify-full"}, ["TLS-001"], "db.example;localhost"),
+        ("wrong name, verify-ca", {"certificate": "other"}, {"sslmode": "verify-ca"}, [], ""),
+        ("an address that it does not hold", {"certificate": "name"}, {"host": "127.0.0.1", "sslmode": "verify-full"}, ["TLS-001"], "127.0.0.1"),
+        ("expired", {"certificate": "expired"}, {"sslmode": "verify-full"}, ["TLS-002"], "expired;2021"),
+        ("expired, verify-ca", {"certificate": "expired"}, {"sslmode": "verify-ca"}, ["TLS-002"], "expired"),
+        ("not valid yet", {"certificate": "early"}, {"sslmode": "verify-full"}, ["TLS-002"], "not-yet-valid"),
+        ("no TLS, verify-full", {}, {"sslmode": "verify-full"}, ["PG-004"], "SSLRequest"),
+        ("no TLS, require", {}, {"sslmode": "require"}, ["PG-004"], "SSLRequest"),
+        ("no TLS, prefer", {}, {"sslmode": "prefer"}, [], ""),
+        ("TLS only, disable", {"certificate": "good", "login": TLS_ONLY}, {"sslmode": "disable"}, ["PG-003"], "no encryption"),
+        ("a root file that is not there", {"certificate": "good"}, {"sslmode": "verify-full", "sslrootcert": "/nonexistent/root.crt"},
+         ["PG-005"], "/nonexistent/root.crt"),
+        ("a client certificate wanted", {"certificate": "good", "login": WITH_CERTIFICATE, "ssl_ca_file": "{ca.crt}"},
+         {"sslmode": "verify-full"}, ["PG-003"], "client certificate;sslcert"),
+        ("below the client's floor", {"certificate": "good", "ssl_min_protocol_version": "TLSv1", "ssl_max_protocol_version": "TLSv1.1"},
+         {"sslmode": "verify-full"}, ["TLS-004"], ""),
+        ("wrong password", {"certificate": "good", "login": TLS_ONLY}, {"sslmode": "verify-full", "password": "wrong-word-9"}, ["PG-001"], "app"),
+    ]
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = lab.Postgres()
+        cls.addClassCleanup(cls.server.stop)
+        folder = tempfile.TemporaryDirectory(prefix="lab-ca-")
+        cls.addClassCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o755)
+        cls.ca = lab.Authority(folder.name)
+        past, future = ("20200101000000Z", "20210101000000Z"), ("20900101000000Z", "20991231000000Z")
+        for name, alternatives, more in (
+                ("good", "DNS:localhost,IP:127.0.0.1", {}), ("name", "DNS:localhost", {}), ("other", "DNS:db.example", {}),
+                ("foreign", "DNS:localhost", {"ca": "otherca"}), ("expired", "DNS:localhost", {"dates": past}),
+                ("early", "DNS:localhost", {"dates": future})):
+            cls.ca.sign(name, alternatives, **more)
+
+    def filled(self, options):
+        return {k: self.ca.path(v[1:-1]) if v.startswith("{") else v for k, v in options.items()}
+
+    def test_each_fault(self):
+        for name, settings, url, ids, words in self.ROWS:
+            with self.subTest(name):
+                settings = self.filled(settings)
+                certificate = settings.pop("certificate", None)
+                pair = certificate and [self.ca.path("%s.%s" % (certificate, end)) for end in ("crt", "key")]
+                self.server.reload(pair, settings.pop("login", self.server.LOGIN), **settings)
+                roots = [] if "sslrootcert" in url else ["--ca", self.ca.path("ca.crt")]
+                document, took = probe(self.server.url(**self.filled(url)), *roots)
+                check = document["checks"][0]
+                self.assertEqual([f["runbook"] for f in document["findings"]], ids, check["evidence"])
+                self.assertEqual(check["status"], "fail" if ids else "pass", check["evidence"])
+                self.assertEqual(lacking(text_of(document["findings"][0]), words) if words else [], [])
+                for word in (self.server.PASSWORD, "wrong-word-9"):
+                    self.assertNotIn(word, str(document))
+                self.assertLess(took, SECONDS_MAX)
+
+    def test_what_was_seen_of_a_verified_connection(self):
+        self.server.reload([self.ca.path("good.crt"), self.ca.path("good.key")])
+        document, _ = probe(self.server.url(sslmode="verify-full"), "--ca", self.ca.path("ca.crt"))
+        evidence = document["checks"][0]["evidence"]
+        self.assertEqual((evidence["tls"]["verify"], evidence["tls"]["name_matches"], evidence["postgres"]["ssl_answer"]), ("ok", True, "S"))
+        self.assertEqual((evidence["postgres"]["tls_in_use"], evidence["postgres"]["tls_version"]), (True, "TLSv1.3"))
+        self.assertEqual(evidence["tls"]["names"], ["localhost"])
 
 
 if __name__ == "__main__":
