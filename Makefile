@@ -189,6 +189,7 @@ bench: all
 .PHONY: torture
 torture: all
 	$(Q)DEPLOYER_BUILD=$(CURDIR)/$(B) python3 tests/torture/run.py $(T)
+	$(Q)DEPLOYER_BUILD=$(CURDIR)/$(B) python3 tests/torture/run.py $(T) --state postgres --every 5
 
 # --- packages, installation ---------------------------------------------------------------------
 # Nothing is done where all is there; DEPLOYER_NO_INSTALL=1 leaves it out.
