@@ -8,26 +8,9 @@
 #include "stack/stack.h"
 #include "state/state.h"
 
-/* "root on ci-7, process 4711, since 2026-11-26T09:17:00Z". Owned. */
-static char *describe(const char *holder)
-{
-    json_auto_t *j = NULL;
-    struct err *e = jsonx_load(str_of(holder), "lock", &j);
-
-    err_ignore(e, "a text that is no JSON is shown as it is");
-    if (jsonx_text(j, "user") == NULL)
-        return xstrdup(holder);
-    const char *host = jsonx_text(j, "host");
-    const char *since = jsonx_text(j, "since");
-
-    return xasprintf("%s on %s, process %lld, since %s", jsonx_text(j, "user"),
-            host == NULL ? "?" : host, (long long)jsonx_int(j, "pid", 0),
-            since == NULL ? "?" : since);
-}
-
 static struct err *say(struct context *c, const char *holder, bool is_broken)
 {
-    AUTO(free) char *who = holder == NULL ? xstrdup("nobody") : describe(holder);
+    AUTO(free) char *who = holder == NULL ? xstrdup("nobody") : state_holder_words(holder);
     AUTO(free)
     char *text = holder == NULL ? xstrdup("The state is not locked.\n")
                                 : xasprintf("The lock of %s was taken away.\n", who);
@@ -47,7 +30,7 @@ static struct err *unlock(struct context *c, const struct state_open *o)
     TRY(state_lock_holder(o, false, &holder));
     if (holder == NULL)
         return say(c, NULL, false);
-    AUTO(free) char *who = describe(holder);
+    AUTO(free) char *who = state_holder_words(holder);
     AUTO(free)
     char *question = xasprintf("The lock is held by %s. If that run is still going on, it "
                                "stops at its next step. Take it away?",

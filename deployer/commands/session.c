@@ -3,7 +3,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/address_map.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/digest.h"
@@ -100,21 +99,6 @@ static const char *env_of(void *arg, const char *name)
     return stack_env(arg, name);
 }
 
-static struct err *fill_dial(struct context *c, struct http_options *h)
-{
-    h->dial.resolver = c->resolver;
-    if (c->address_maps.count == 0)
-        return NULL;
-    struct address_map *map = arena_alloc(c->arena, sizeof(*map));
-
-    for (size_t i = 0; i < c->address_maps.count; i++) {
-        if (!text_eq(c->address_maps.items[i], "none")) /* not even the sandbox's */
-            TRY(address_map_parse(map, str_of(c->address_maps.items[i])));
-    }
-    h->dial.map = map;
-    return NULL;
-}
-
 static struct err *open_cloud(struct context *c, const struct session_options *o, struct session *s)
 {
     struct http_options http = { 0 };
@@ -127,7 +111,7 @@ static struct err *open_cloud(struct context *c, const struct session_options *o
         .env_arg = c->stack,
     };
 
-    TRY(fill_dial(c, &http));
+    TRY(state_access_dial(c, &http));
     if (text_eq(c->target, "sandbox")) {
         const struct arm_options own = arm;
 
@@ -183,18 +167,13 @@ static struct err *log_in(struct session *s)
 static struct err *say_whose(const struct state_open *open, struct err *e)
 {
     AUTO(free) char *text = NULL;
-    json_auto_t *holder = NULL;
     struct err *unknown = state_lock_holder(open, false, &text);
 
-    if (unknown == NULL && text != NULL)
-        unknown = jsonx_load(str_of(text), "lock", &holder);
     err_ignore(unknown, "the error at hand counts");
-    if (holder == NULL)
+    if (text == NULL)
         return e;
-    struct err *told =
-            err_new(ERR_LOCKED, 0, "the state is locked by %s on %s (process %lld) since %s",
-                    jsonx_text(holder, "user"), jsonx_text(holder, "host"),
-                    (long long)jsonx_int(holder, "pid", 0), jsonx_text(holder, "since"));
+    AUTO(free) char *words = state_holder_words(text);
+    struct err *told = err_new(ERR_LOCKED, 0, "the state is locked by %s", words);
 
     err_set_hint(told, "--lock-timeout 10m waits for it; deployer force-unlock breaks it");
     err_free(e);

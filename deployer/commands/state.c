@@ -204,7 +204,14 @@ static struct err *push(struct job *j)
             state_name(j->state), (long long)jsonx_int(state_document(j->state), "serial", 0));
 
     TRY(context_confirm(j->context, question));
-    return state_replace(j->state, TAKE(document), j->is_forced || j->is_repaired);
+    TRY(state_replace(j->state, TAKE(document), j->is_forced || j->is_repaired));
+    if (state_kept_copy(j->state) == NULL)
+        return NULL;
+    AUTO(free)
+    char *text = xasprintf("The damaged one is kept as %s\n", state_kept_copy(j->state));
+
+    return context_wants(j->context, "text") ? context_write(j->context, "text", str_of(text))
+                                             : NULL;
 }
 
 /* ---- the command ---- */

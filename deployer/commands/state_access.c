@@ -2,7 +2,10 @@
 
 #include <stdlib.h>
 
+#include "base/address_map.h"
 #include "base/doc.h"
+#include "catalog/model.h"
+#include "cloud/arm/arm.h"
 #include "cloud/arm/auth.h"
 #include "http/loop.h"
 #include "stack/stack.h"
@@ -31,41 +34,82 @@ static void ask_token(void *arg, int64_t deadline_ms, state_token_done *done, vo
     auth_get(a->auth, STORAGE_SCOPE, NULL, deadline_ms, done, done_arg);
 }
 
-static struct err *fill_login(struct state_access *a, const struct context *c,
+struct err *state_access_dial(struct context *c, struct http_options *h)
+{
+    h->dial.resolver = c->resolver;
+    if (c->address_maps.count == 0)
+        return NULL;
+    struct address_map *map = arena_alloc(c->arena, sizeof(*map));
+
+    for (size_t i = 0; i < c->address_maps.count; i++) {
+        if (!text_eq(c->address_maps.items[i], "none")) /* not even the sandbox's */
+            TRY(address_map_parse(map, str_of(c->address_maps.items[i])));
+    }
+    h->dial.map = map;
+    return NULL;
+}
+
+/* The way to the account, and who asks, as far as the target says more than the environment. */
+struct way {
+    struct http_options http;
+    struct arm_options arm;
+    const char *authority;
+};
+
+static struct err *find_way(struct context *c, struct way *w)
+{
+    TRY(state_access_dial(c, &w->http));
+    if (c->model != NULL && c->model->tenant != NULL && c->model->tenant[0] != '\0')
+        w->arm.tenant = c->model->tenant;
+    w->authority = env_of(c, "AZURE_AUTHORITY_HOST");
+    if (!text_eq(c->target, "sandbox"))
+        return NULL;
+    TRY(arm_sandbox_options(c->arena, c->sandbox_dir, &w->arm, &w->http));
+    w->authority = w->arm.endpoint; /* it gives the tokens, too */
+    return NULL;
+}
+
+static struct err *fill_login(struct state_access *a, struct context *c, const struct way *w,
         const char *auth_method, struct state_open *o)
 {
-    const char *key = env_of((void *)(uintptr_t)c, "AZURE_STORAGE_KEY");
+    const char *key = env_of(c, "AZURE_STORAGE_KEY");
 
     if (key != NULL && key[0] != '\0') {
         a->key = secret_new(str_of(key));
         o->storage_key = a->key;
         return NULL;
     }
-    const struct auth_options options = {
-        .loop = o->loop, .method = auth_method, .env = env_of, .env_arg = (void *)(uintptr_t)c
-    };
+    const struct auth_options options = { .loop = o->loop,
+        .method = auth_method,
+        .tenant = w->arm.tenant,
+        .client_id = w->arm.client_id,
+        .client_secret = w->arm.client_secret,
+        .env = env_of,
+        .env_arg = c };
 
     TRY(auth_new(&options, &a->auth));
-    const char *authority = env_of((void *)(uintptr_t)c, "AZURE_AUTHORITY_HOST");
-
-    if (authority != NULL && authority[0] != '\0')
-        auth_set_authority(a->auth, authority);
+    if (w->authority != NULL && w->authority[0] != '\0')
+        auth_set_authority(a->auth, w->authority);
     o->token = ask_token;
     o->token_arg = a;
     return NULL;
 }
 
-struct err *state_access_fill(struct state_access *a, const struct context *c,
-        struct http_loop *loop, const char *auth_method, struct state_open *o)
+struct err *state_access_fill(struct state_access *a, struct context *c, struct http_loop *loop,
+        const char *auth_method, struct state_open *o)
 {
     const bool is_blob = o->url != NULL && str_starts(str_of(o->url), STR("azblob://"));
+    struct way w = { 0 };
 
     o->loop = loop;
-    if (loop == NULL && is_blob) {
-        TRY(http_loop_new(&(struct http_options){ .ca_file = NULL }, &a->own_loop));
+    if (!is_blob)
+        return NULL;
+    TRY(find_way(c, &w));
+    if (loop == NULL) {
+        TRY(http_loop_new(&w.http, &a->own_loop));
         o->loop = a->own_loop;
     }
-    return is_blob ? fill_login(a, c, auth_method, o) : NULL;
+    return fill_login(a, c, &w, auth_method, o);
 }
 
 void state_access_release(struct state_access *a)

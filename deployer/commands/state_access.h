@@ -9,6 +9,7 @@
 #include "state/state.h"
 
 struct http_loop;
+struct http_options;
 struct auth;
 
 struct state_access {
@@ -19,12 +20,14 @@ struct state_access {
 
 /* --state, else the stack's `state:`, else NULL (the file beside the stack). Borrowed. */
 const char *state_access_url(const struct context *c);
+/* --resolver and --address-map, for the loop that requests go over. */
+MUST_CHECK struct err *state_access_dial(struct context *c, struct http_options *h);
 /*
  * Fills what `o` needs for its url: `loop` (NULL: one of its own, released with `a`), and for a
- * blob AZURE_STORAGE_KEY or else the login that `auth_method` (or NULL) names. `a` must outlive the
- * state.
+ * blob AZURE_STORAGE_KEY or else the login that `auth_method` (or NULL) names; with --target
+ * sandbox the sandbox's own, and the names that it serves. `a` must outlive the state.
  */
-MUST_CHECK struct err *state_access_fill(struct state_access *a, const struct context *c,
+MUST_CHECK struct err *state_access_fill(struct state_access *a, struct context *c,
         struct http_loop *loop, const char *auth_method, struct state_open *o);
 void state_access_release(struct state_access *a);
 

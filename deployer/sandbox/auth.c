@@ -174,16 +174,18 @@ static const char *principal_of(const struct store *store, const char *client_id
     return NULL;
 }
 
-static char *make_token(const struct auth *a, const char *client_id, const char *object_id,
-        const char *audience, const char *authority)
+static char *make_token(
+        const struct auth *a, const char *client_id, const char *object_id, const char *audience)
 {
     const int64_t now_s = clock_wall_ms() / 1000;
     char id[DIGEST_UUID_SIZE];
 
     digest_uuid4(id);
+    /* The issuer of Entra's tokens of version 1: others look at it (Azurite does). */
+    AUTO(free) char *issuer = xasprintf("https://sts.windows.net/%s/", a->tenant);
     json_auto_t *claims = jsonx_must(json_pack(
             "{s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "aud", audience, "iss",
-            authority, "iat", (json_int_t)now_s, "nbf", (json_int_t)now_s, "exp",
+            issuer, "iat", (json_int_t)now_s, "nbf", (json_int_t)now_s, "exp",
             (json_int_t)(now_s + a->lifetime_s), "appid", client_id, "oid", object_id, "sub",
             object_id, "tid", a->tenant, "idtyp", "app", "uti", id, "ver", "1.0"));
 
@@ -242,13 +244,12 @@ static bool is_login_good(const struct auth *a, const struct store *store, const
     return false;
 }
 
-static void grant(const struct auth *a, const struct login *l, const char *authority, bool is_v1,
-        struct reply *r)
+static void grant(const struct auth *a, const struct login *l, bool is_v1, struct reply *r)
 {
     AUTO(free)
     char *audience = audience_of(request_pair_find(l->fields, l->count, "scope"),
             request_pair_find(l->fields, l->count, "resource"));
-    AUTO(free) char *token = make_token(a, l->client_id, l->object_id, audience, authority);
+    AUTO(free) char *token = make_token(a, l->client_id, l->object_id, audience);
     json_t *seconds =
             is_v1 ? jsonx_textf("%lld", (long long)a->lifetime_s) : json_integer(a->lifetime_s);
 
@@ -284,7 +285,7 @@ void auth_token(struct auth *a, const struct store *store, const struct request 
         l.object_id = text_eq(l.client_id, a->client_id) ? a->object_id
                                                          : principal_of(store, l.client_id);
     if (is_login_good(a, store, q, authority, &l, r))
-        grant(a, &l, authority, request_pair_find(l.fields, l.count, "scope") == NULL, r);
+        grant(a, &l, request_pair_find(l.fields, l.count, "scope") == NULL, r);
 }
 
 static struct err *not_allowed(const struct auth *a, const struct request *q, struct reply *r,

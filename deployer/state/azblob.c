@@ -1,7 +1,7 @@
 /*
  * The state as one blob: each commit writes it whole, with If-Match on the ETag that was read or
- * written last. The lock is a lease of a minute, renewed every twenty seconds while the loop runs;
- * a lease that somebody else took meanwhile ends the run. Who holds it stands in the blob's
+ * written last. The lock is a lease of a minute, renewed three times in its time while the loop
+ * runs; a lease that somebody else took meanwhile ends the run. Who holds it stands in the blob's
  * metadata. An empty blob is a state that was never written: a lease needs something to hang on.
  */
 #include "base/alloc.h"
@@ -9,15 +9,17 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/encode.h"
+#include "base/num.h"
 #include "base/uri.h"
 #include "http/loop.h"
 #include "state/backend.h"
 #include "state/blob_call.h"
 #include "state/record.h"
 
-#define LEASE_S "60"
-#define RENEW_MS 20000
-#define RENEW_AGAIN_MS 5000
+#define LEASE_S 60
+/* The Blob service's own limits. */
+#define LEASE_S_MIN 15
+#define LEASE_S_MAX 60
 #define CALL_MS 120000
 #define LOCK_RETRY_MS 1000
 #define HOLDER_MAX 4096u
@@ -28,6 +30,8 @@ struct azblob {
     char *etag;   /* of what we read or wrote last; "" for none */
     char *holder; /* our text, base64, or NULL */
     char lease[DIGEST_UUID_SIZE];
+    int64_t lease_s;
+    int64_t renewed_ms; /* when it was known to hold last, monotonic */
     bool is_leased;
     bool is_lost;
     unsigned renew_timer; /* 0: none */
@@ -70,11 +74,12 @@ static struct err *make_empty(struct azblob *z)
 static struct err *send_lease(struct azblob *z, const char *action, struct blob_answer *ret)
 {
     struct blob_call c = call_of("PUT", "comp=lease");
+    AUTO(free) char *duration = xasprintf("%lld", (long long)z->lease_s);
 
     blob_call_header(&c, "x-ms-lease-action", action);
     if (text_eq(action, "acquire")) {
         /* Proposed, so that a second attempt of an acquire that came through is the same lease. */
-        blob_call_header(&c, "x-ms-lease-duration", LEASE_S);
+        blob_call_header(&c, "x-ms-lease-duration", duration);
         blob_call_header(&c, "x-ms-proposed-lease-id", z->lease);
     } else if (text_eq(action, "break")) {
         blob_call_header(&c, "x-ms-lease-break-period", "0");
@@ -82,6 +87,11 @@ static struct err *send_lease(struct azblob *z, const char *action, struct blob_
         blob_call_header(&c, "x-ms-lease-id", z->lease);
     }
     return blob_call_run(&z->place, &c, ret);
+}
+
+static int64_t renew_ms(const struct azblob *z)
+{
+    return z->lease_s * 1000 / 3;
 }
 
 static void schedule_renewal(struct azblob *z, int64_t in_ms);
@@ -93,7 +103,9 @@ static void on_renewed(void *arg, struct blob_answer *answer, struct err *e)
     z->renewal = NULL;
     if (e == NULL && (answer->status == 409 || answer->status == 412))
         z->is_lost = true; /* somebody else has it, or it was broken */
-    schedule_renewal(z, e == NULL && answer->status == 200 ? RENEW_MS : RENEW_AGAIN_MS);
+    if (e == NULL && answer->status == 200)
+        z->renewed_ms = clock_now_ms();
+    schedule_renewal(z, e == NULL && answer->status == 200 ? renew_ms(z) : renew_ms(z) / 4);
     err_ignore(e, "asked again soon; a save tells whether the lease still holds");
     blob_answer_release(answer);
 }
@@ -115,6 +127,27 @@ static void on_renew_time(void *arg)
 static void schedule_renewal(struct azblob *z, int64_t in_ms)
 {
     z->renew_timer = http_loop_after(z->place.loop, in_ms, on_renew_time, z);
+}
+
+/*
+ * The loop may have stood still for longer than the lease holds: a question that was answered late,
+ * a laptop that slept. A lease that ran out can be renewed as long as nobody took it meanwhile.
+ */
+static struct err *renew_overdue(struct azblob *z)
+{
+    AUTO(blob_answer) struct blob_answer a = { 0 };
+
+    if (clock_now_ms() - z->renewed_ms < renew_ms(z) * 2)
+        return NULL;
+    TRY(send_lease(z, "renew", &a));
+    if (a.status == 200) {
+        z->renewed_ms = clock_now_ms();
+        return NULL;
+    }
+    if (a.status != 409 && a.status != 412)
+        return blob_answer_error(&a, z->head.name);
+    z->is_lost = true;
+    return NULL;
 }
 
 static void stop_renewal(struct azblob *z)
@@ -172,8 +205,9 @@ static struct err *locked_by_other(struct azblob *z)
     bool is_held = false;
 
     err_ignore(read_head(z, &is_held, &who), "without its text the lock is still a lock");
-    return err_new(ERR_LOCKED, 0, "%s: %s", z->head.name,
-            who.len > 0 ? buf_text(&who) : "somebody holds the lock");
+    AUTO(free) char *words = state_holder_words(who.len > 0 ? buf_text(&who) : "{}");
+
+    return err_new(ERR_LOCKED, 0, "%s: is locked by %s", z->head.name, words);
 }
 
 /* ---- lock ---- */
@@ -185,6 +219,7 @@ static struct err *try_lease(struct azblob *z)
     TRY(send_lease(z, "acquire", &a));
     if (a.status == 201) {
         z->is_leased = true;
+        z->renewed_ms = clock_now_ms();
         return NULL;
     }
     return a.status == 409 ? NULL : blob_answer_error(&a, z->head.name);
@@ -206,7 +241,7 @@ static struct err *azblob_lock(struct state_backend *b, const char *who, int64_t
         TRY(cancel_check());
         clock_sleep_ms(LOCK_RETRY_MS);
     }
-    schedule_renewal(z, RENEW_MS);
+    schedule_renewal(z, renew_ms(z));
     return write_holder(z);
 }
 
@@ -280,13 +315,36 @@ static struct err *judge_save(struct azblob *z, const struct blob_answer *a, str
         keep_etag(z, a);
         return NULL;
     }
-    if (a->status == 412 && a->attempts > 1 && is_written_already(z, text))
+    /* However often it was sent: a connection that died is replaced below us, too. */
+    if (a->status == 412 && is_written_already(z, text))
         return NULL;
-    if (a->status == 412 && text_eq(a->code, "ConditionNotMet"))
-        return err_new(ERR_STALE, 412, "%s: was changed by somebody else", z->head.name);
+    if (a->status == 412 && text_eq(a->code, "ConditionNotMet")) {
+        /* Who takes the lease writes its name to the blob, which is no foreign write of a state. */
+        z->renewed_ms = INT64_MIN / 2;
+        TRY(renew_overdue(z));
+        if (!z->is_lost)
+            return err_new(ERR_STALE, 412, "%s: was changed by somebody else", z->head.name);
+    }
     if (a->status == 412 || a->status == 409)
         return err_new(ERR_LOCKED, a->status, "%s: the lock was lost (%s)", z->head.name, a->code);
     return blob_answer_error(a, z->head.name);
+}
+
+/* A snapshot of the blob: the service keeps it until somebody deletes it. */
+static struct err *azblob_keep_copy(
+        struct state_backend *b, const struct state_image *image, char **ret_where)
+{
+    struct azblob *z = azblob_of(b);
+    AUTO(blob_answer) struct blob_answer a = { 0 };
+    struct blob_call c = call_of("PUT", "comp=snapshot");
+
+    (void)image;
+    blob_call_header(&c, "x-ms-lease-id", z->lease);
+    TRY(blob_call_run(&z->place, &c, &a));
+    if (a.status != 201)
+        return blob_answer_error(&a, b->name);
+    *ret_where = xasprintf("%s, snapshot %s", b->name, a.snapshot);
+    return NULL;
 }
 
 static struct err *azblob_save(struct state_backend *b, const struct state_save *w)
@@ -296,6 +354,8 @@ static struct err *azblob_save(struct state_backend *b, const struct state_save 
     AUTO(free) char *text = record_snapshot(w->whole);
     struct blob_call c = call_of("PUT", "");
 
+    if (!z->is_lost)
+        TRY(renew_overdue(z));
     if (z->is_lost)
         return err_new(ERR_LOCKED, 0, "%s: the lock was lost", b->name);
     c.body = str_of(text);
@@ -330,6 +390,7 @@ static const struct state_backend_ops azblob_ops = {
     .holder = azblob_holder,
     .load = azblob_load,
     .trim = azblob_trim,
+    .keep_copy = azblob_keep_copy,
     .save = azblob_save,
     .free = azblob_free,
 };
@@ -371,11 +432,27 @@ static struct err *set_endpoint(struct azblob *z, const char *endpoint, const ch
     return e;
 }
 
+static struct err *set_lease(struct azblob *z, const struct uri *u)
+{
+    const char *lease = uri_param(u, "lease_s");
+
+    z->lease_s = LEASE_S;
+    if (lease == NULL)
+        return NULL;
+    struct err *e = num_parse_i64(str_of(lease), LEASE_S_MIN, LEASE_S_MAX, &z->lease_s);
+
+    err_ignore(e, "told in other words");
+    return e == NULL ? NULL
+                     : err_new(ERR_USAGE, 0, "state: lease_s=%s: a lease lasts %d to %d seconds",
+                             lease, LEASE_S_MIN, LEASE_S_MAX);
+}
+
 static struct err *set_place(struct azblob *z, const struct uri *u, const char *url)
 {
     const char *endpoint = uri_param(u, "endpoint");
 
     TRY(check_url(u, url));
+    TRY(set_lease(z, u));
     z->place.account = xstrdup(u->hosts[0].name);
     z->head.name = xasprintf("azblob://%s%s", z->place.account, u->path);
     if (endpoint != NULL)

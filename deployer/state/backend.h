@@ -41,6 +41,10 @@ struct state_backend_ops {
     struct err *(*load)(struct state_backend *b, struct state_image *ret);
     /* The journal's bytes behind `good` are torn: forget them. Only with the lock. */
     struct err *(*trim)(struct state_backend *b, size_t good);
+    /* A copy of what is stored, bytes as they are, for whom it can't be read by any more.
+     * *ret_where is owned. Only with the lock. */
+    struct err *(*keep_copy)(
+            struct state_backend *b, const struct state_image *image, char **ret_where);
     /* Durable when it returns. ERR_LOCKED lost the lock; ERR_STALE somebody else wrote. */
     struct err *(*save)(struct state_backend *b, const struct state_save *w);
     void (*free)(struct state_backend *b);

@@ -27,6 +27,7 @@ void blob_answer_release(struct blob_answer *a)
     free(a->etag);
     free(a->lease_state);
     free(a->holder);
+    free(a->snapshot);
     buf_release(&a->body);
     *a = (struct blob_answer){ 0 };
 }
@@ -154,6 +155,7 @@ static void on_response(void *arg, struct http_response *r)
         .etag = header_text(r, "etag"),
         .lease_state = header_text(r, "x-ms-lease-status"),
         .holder = header_text(r, "x-ms-meta-holder"),
+        .snapshot = header_text(r, "x-ms-snapshot"),
         .body = r->body };
     r->body = (struct buf){ 0 };
     finish(arg, &a, NULL);

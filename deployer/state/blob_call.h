@@ -48,6 +48,7 @@ struct blob_answer {
     char *etag;
     char *lease_state; /* x-ms-lease-status: "locked", "unlocked", "" */
     char *holder;      /* x-ms-meta-holder, "" */
+    char *snapshot;    /* x-ms-snapshot, "" */
     struct buf body;
     unsigned attempts;
 };

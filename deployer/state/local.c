@@ -65,8 +65,9 @@ static struct err *locked_by_other(struct local *l)
     struct err *ignored = read_if_there(l->lock_path, LOCK_TEXT_MAX, &who);
 
     err_ignore(ignored, "without its text the lock is still a lock");
-    return err_new(ERR_LOCKED, 0, "%s: %s", l->head.name,
-            who.len > 0 ? buf_text(&who) : "somebody holds the lock");
+    AUTO(free) char *words = state_holder_words(who.len > 0 ? buf_text(&who) : "{}");
+
+    return err_new(ERR_LOCKED, 0, "%s: is locked by %s", l->head.name, words);
 }
 
 /* One attempt; *ret_fd stays -1 while somebody else holds the lock. */
@@ -258,6 +259,22 @@ static void local_free(struct state_backend *b)
     free(l);
 }
 
+static struct err *local_keep_copy(
+        struct state_backend *b, const struct state_image *image, char **ret_where)
+{
+    char now[CLOCK_RFC3339_SIZE];
+
+    clock_rfc3339(clock_wall_ms(), now);
+    AUTO(free) char *copy = xasprintf("%s.damaged-%s", b->name, now);
+    AUTO(free) char *journal = xasprintf("%s.journal", copy);
+
+    TRY(file_write(copy, buf_str(&image->snapshot), 0600));
+    if (image->journal.len > 0)
+        TRY(file_write(journal, buf_str(&image->journal), 0600));
+    *ret_where = TAKE(copy);
+    return NULL;
+}
+
 static const struct state_backend_ops local_ops = {
     .name = "file",
     .lock = local_lock,
@@ -265,6 +282,7 @@ static const struct state_backend_ops local_ops = {
     .holder = local_holder,
     .load = local_load,
     .trim = local_trim,
+    .keep_copy = local_keep_copy,
     .save = local_save,
     .free = local_free,
 };

@@ -269,7 +269,9 @@ static struct err *locked_by_other(struct postgres *p)
     AUTO(buf) struct buf who = BUF_INIT(BUF_TEXT_MAX);
 
     TRY(read_holder(p, &who));
-    return err_new(ERR_LOCKED, 0, "%s: %s", p->head.name, buf_text(&who));
+    AUTO(free) char *words = state_holder_words(buf_text(&who));
+
+    return err_new(ERR_LOCKED, 0, "%s: is locked by %s", p->head.name, words);
 }
 
 static struct err *postgres_lock(struct state_backend *b, const char *who, int64_t deadline_ms)
@@ -373,6 +375,28 @@ static struct err *postgres_trim(struct state_backend *b, size_t good)
     return err_new(ERR_CONFIG, 0, "%s: a row of the journal is damaged", b->name);
 }
 
+/* As rows of another name, which `?state=NAME` reads. */
+static struct err *postgres_keep_copy(
+        struct state_backend *b, const struct state_image *image, char **ret_where)
+{
+    static const char sql[] =
+            "WITH s AS (INSERT INTO deployer_state SELECT $2, serial, snapshot, updated"
+            " FROM deployer_state WHERE name = $1)"
+            " INSERT INTO deployer_state_journal SELECT $2, serial, line"
+            " FROM deployer_state_journal WHERE name = $1";
+    struct postgres *p = postgres_of(b);
+    char now[CLOCK_RFC3339_SIZE];
+
+    (void)image;
+    clock_rfc3339(clock_wall_ms(), now);
+    AUTO(free) char *row = xasprintf("%s.damaged-%s", p->row, now);
+    const char *const params[] = { p->row, row };
+
+    TRY(run_only(p, sql, params, 2));
+    *ret_where = xasprintf("the row '%s'", row);
+    return NULL;
+}
+
 static const char commit_sql[] =
         "WITH s AS (UPDATE deployer_state SET serial = $3::bigint, updated = now()"
         " WHERE name = $1 AND serial = $2::bigint"
@@ -424,6 +448,9 @@ static struct err *postgres_save(struct state_backend *b, const struct state_sav
                 err_new(ERR_LOCKED, 0, "the lock was taken away or lost: %s", err_text(e));
 
         err_ignore(e, "told by the other one");
+        PQfinish(p->connection); /* whose it is now is asked over another one */
+        p->connection = NULL;
+        p->is_locked = false;
         return lost;
     }
     TRY(e);
@@ -455,6 +482,7 @@ static const struct state_backend_ops postgres_ops = {
     .holder = postgres_holder,
     .load = postgres_load,
     .trim = postgres_trim,
+    .keep_copy = postgres_keep_copy,
     .save = postgres_save,
     .free = postgres_free,
 };

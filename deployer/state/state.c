@@ -22,8 +22,11 @@ struct state {
     json_t *pending;    /* operations since the last commit */
     json_t *by_address; /* address -> key; NULL: to be made */
     size_t journal_bytes;
+    struct state_image damaged; /* what could not be read, to be kept before it is gone over */
+    char *kept_copy;
     bool is_new; /* nothing is written yet: the first commit writes a snapshot */
     bool is_locked;
+    bool is_dead; /* somebody else's now: nothing is written any more */
 };
 
 /* ---- owner ---- */
@@ -126,6 +129,31 @@ static json_t *new_document(const struct state_owner *o)
             owner_json(o), "entries", "intents"));
 }
 
+static struct state_image empty_image(void)
+{
+    return (struct state_image){ .snapshot = BUF_INIT(STATE_BYTES_MAX),
+        .journal = BUF_INIT(STATE_BYTES_MAX) };
+}
+
+static void image_release(struct state_image *image)
+{
+    buf_release(&image->snapshot);
+    buf_release(&image->journal);
+}
+
+/* The whole of an image; *ret_good is how far its journal goes. */
+static struct err *read_record(
+        const struct state_image *image, const char *name, json_t **ret, size_t *ret_good)
+{
+    json_auto_t *document = NULL;
+    AUTO(free) char *journal = xasprintf("%s: journal", name);
+
+    TRY(record_read_snapshot(buf_str(&image->snapshot), name, &document));
+    TRY(record_replay(document, buf_str(&image->journal), journal, ret_good));
+    *ret = TAKE(document);
+    return NULL;
+}
+
 static struct err *read_image(
         struct state *s, const struct state_open *o, struct state_image *image)
 {
@@ -138,17 +166,16 @@ static struct err *read_image(
         s->is_new = true;
         return NULL;
     }
-    struct err *damage = record_read_snapshot(buf_str(&image->snapshot), name, &s->document);
+    struct err *damage = read_record(image, name, &s->document, &good);
 
     if (damage != NULL && o->is_overwritten) {
         err_ignore(damage, "it is about to be replaced");
         s->document = new_document(&o->owner);
+        s->damaged = *image;
+        *image = empty_image();
         return NULL;
     }
     TRY(damage);
-    AUTO(free) char *journal = xasprintf("%s: journal", name);
-
-    TRY(record_replay(s->document, buf_str(&image->journal), journal, &good));
     TRY(check_owner(&o->owner, s->document, name));
     s->journal_bytes = good;
     if (s->is_locked && good < image->journal.len)
@@ -158,12 +185,10 @@ static struct err *read_image(
 
 static struct err *load(struct state *s, const struct state_open *o)
 {
-    struct state_image image = { .snapshot = BUF_INIT(STATE_BYTES_MAX),
-        .journal = BUF_INIT(STATE_BYTES_MAX) };
+    struct state_image image = empty_image();
     struct err *e = read_image(s, o, &image);
 
-    buf_release(&image.snapshot);
-    buf_release(&image.journal);
+    image_release(&image);
     return e;
 }
 
@@ -234,6 +259,8 @@ void state_close(struct state *s)
     json_decref(s->document);
     json_decref(s->pending);
     json_decref(s->by_address);
+    image_release(&s->damaged);
+    free(s->kept_copy);
     free(s);
 }
 
@@ -368,6 +395,64 @@ void state_rename_id(struct state *s, const char *from, const char *to)
     state_set(s, "ids", changed);
 }
 
+/* ---- the lock's loss, in words ---- */
+
+char *state_holder_words(const char *holder)
+{
+    json_auto_t *j = NULL;
+
+    err_ignore(jsonx_load(str_of(holder), "lock", &j), "a text that is no JSON is shown as it is");
+    if (jsonx_text(j, "user") == NULL)
+        return xstrdup(text_eq(holder, "{}") ? "somebody" : holder);
+    const char *host = jsonx_text(j, "host");
+    const char *since = jsonx_text(j, "since");
+
+    return xasprintf("%s on %s, process %lld, since %s", jsonx_text(j, "user"),
+            host == NULL ? "?" : host, (long long)jsonx_int(j, "pid", 0),
+            since == NULL ? "?" : since);
+}
+
+static struct err *whose_lock(struct state *s, struct err *e)
+{
+    AUTO(buf) struct buf who = BUF_INIT(BUF_TEXT_MAX);
+    struct err *unknown = s->backend->ops->holder(s->backend, false, &who);
+
+    if (unknown != NULL) {
+        err_ignore(unknown, "then only that it was lost is told");
+        return e;
+    }
+    AUTO(free) char *words = who.len == 0 ? NULL : state_holder_words(buf_text(&who));
+    struct err *told = err_new(ERR_LOCKED, 0, "%s%s%s", err_text(e),
+            words == NULL ? "; nobody holds it now: force-unlock broke it, or it ran out"
+                          : "; it is held by ",
+            words == NULL ? "" : words);
+
+    err_set_hint(told, "nothing more was sent; run it again: what is under way is taken up");
+    err_free(e);
+    return told;
+}
+
+static struct err *whose_serial(struct state *s, int64_t ours, struct err *e)
+{
+    struct state_image image = empty_image();
+    json_auto_t *document = NULL;
+    size_t good = 0;
+    struct err *unknown = s->backend->ops->load(s->backend, &image);
+
+    if (unknown == NULL)
+        unknown = read_record(&image, s->backend->name, &document, &good);
+    image_release(&image);
+    err_ignore(unknown, "then only that it was changed is told");
+    if (document == NULL)
+        return e;
+    struct err *told = err_new(ERR_STALE, 0, "%s (serial %lld there, %lld here)", err_text(e),
+            (long long)jsonx_int(document, "serial", 0), (long long)ours);
+
+    err_set_hint(told, "nothing more was sent; run it again: what is under way is taken up");
+    err_free(e);
+    return told;
+}
+
 /* ---- writing ---- */
 
 static struct err *save(struct state *s, bool is_snapshot)
@@ -386,7 +471,10 @@ static struct err *save(struct state *s, bool is_snapshot)
 
     if (e != NULL) {
         json_object_set_new(s->document, "serial", jsonx_must(json_integer((json_int_t)before)));
-        return e;
+        s->is_dead = err_kind(e) == ERR_LOCKED || err_kind(e) == ERR_STALE;
+        return err_kind(e) == ERR_LOCKED  ? whose_lock(s, e)
+               : err_kind(e) == ERR_STALE ? whose_serial(s, before, e)
+                                          : e;
     }
     json_array_clear(s->pending);
     s->journal_bytes = is_snapshot ? 0 : s->journal_bytes + strlen(line);
@@ -396,6 +484,8 @@ static struct err *save(struct state *s, bool is_snapshot)
 
 static struct err *check_writable(const struct state *s)
 {
+    if (s->is_dead)
+        return err_new(ERR_LOCKED, 0, "%s: is somebody else's now", s->backend->name);
     if (s->is_locked)
         return NULL;
     return err_new(ERR_INTERNAL, 0, "%s: written without the lock", s->backend->name);
@@ -462,7 +552,14 @@ struct err *state_replace(struct state *s, json_t *document, bool is_forced)
     json_decref(s->by_address);
     s->by_address = NULL;
     json_array_clear(s->pending);
+    if (s->damaged.snapshot.len > 0)
+        TRY(s->backend->ops->keep_copy(s->backend, &s->damaged, &s->kept_copy));
     return save(s, true);
+}
+
+const char *state_kept_copy(const struct state *s)
+{
+    return s->kept_copy;
 }
 
 struct err *state_lock_holder(const struct state_open *o, bool is_broken, char **ret)

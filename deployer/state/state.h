@@ -40,7 +40,7 @@ struct state_owner {
 
 struct state_open {
     const char *url; /* NULL: ".deployer/STACK[-ENVIRONMENT].json" beside the stack; a path,
-                        "azblob://ACCOUNT/CONTAINER/BLOB[?endpoint=URL]",
+                        "azblob://ACCOUNT/CONTAINER/BLOB[?endpoint=URL&lease_s=N]",
                         "postgres://...[?state=NAME]" */
     const char *stack_dir;
     struct state_owner owner;
@@ -90,14 +90,21 @@ void state_set(struct state *s, const char *key, json_t *value); /* top level: "
  * another one from now on; for NULL it is forgotten. Nothing happens where none is kept.
  */
 void state_rename_id(struct state *s, const char *from, const char *to);
-/* Appends to the journal and syncs; ERR_LOCKED when the lock was lost, ERR_STALE for a foreign
- * serial. */
+/*
+ * Appends to the journal and syncs. ERR_LOCKED when the lock was lost (and whose it is now),
+ * ERR_STALE for a foreign serial; from then on nothing is written any more.
+ */
 MUST_CHECK struct err *state_commit(struct state *s);
 /* Writes the state whole and empties the journal. */
 MUST_CHECK struct err *state_compact(struct state *s);
 
 /* Where it is kept, for messages: the path, or the URL without what is secret in it. Borrowed. */
 const char *state_name(const struct state *s);
+/* Where the copy of a damaged one is that state_replace went over; NULL: there was none. Borrowed.
+ */
+const char *state_kept_copy(const struct state *s);
+/* "root on ci-7, process 4711, since TIME" of a holder's JSON text, or that text itself. Owned. */
+MUST_CHECK char *state_holder_words(const char *holder);
 /*
  * Another document in place of this one (`state push`): takes it. Its lineage must be ours and its
  * serial not older, unless `is_forced` or nothing was there yet. Written at once.

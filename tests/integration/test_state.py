@@ -58,8 +58,8 @@ def wait_for(port, process, seconds=20):
     raise AssertionError("nothing listens on %d" % port)
 
 
-class Base:
-    """What every backend must do. Subclasses say where, and hold the lock as somebody else."""
+class Place:
+    """A folder, a stack and runs of deployer on its state."""
 
     url = None
 
@@ -92,6 +92,10 @@ class Base:
 
     def serial(self):
         return json.loads(self.deployer("state", "show", self.stack))["serial"]
+
+
+class Base(Place):
+    """What every backend must do. Subclasses say where, hold the lock as somebody else, and damage what is there."""
 
     def test_nothing_yet(self):
         self.assertEqual(self.addresses(), [])
@@ -158,6 +162,15 @@ class Base:
         self.assertEqual(waiting.wait(timeout=30), 0)
 
 
+    def test_a_damaged_one_is_kept(self):
+        self.push(document(), "--repair")
+        self.damage("half a state {")
+        self.deployer("state", "list", self.stack, status=65)
+        said = self.push(document(serial=9), "--repair")
+        self.assertIn("The damaged one is kept as ", said)
+        self.assertEqual(self.kept(said.split("kept as ")[1].strip()), "half a state {")
+        self.assertEqual(self.addresses(), ["web.a", "web.b"])
+
     def test_a_lost_lock_stops_the_run(self):
         self.push(document(), "--repair")
         command = [DEPLOYER, "state", "rm", self.stack, "web.b"] + (["--state", self.url] if self.url else [])
@@ -196,6 +209,14 @@ class File(Base, unittest.TestCase):
         lock.write(HOLDER)
         lock.flush()
         return lock.close
+
+    def damage(self, text):
+        with open(self.path(), "w", encoding="utf-8") as out:
+            out.write(text)
+
+    def kept(self, where):
+        with open(where, encoding="utf-8") as copy:
+            return copy.read()
 
     def test_modes(self):
         self.push(document(), "--repair")
@@ -236,7 +257,9 @@ ACCOUNT, KEY = "acct", base64.b64encode(b"k" * 32).decode()
 
 
 @unittest.skipUnless(AZURITE and shutil.which("node"), "missing: azurite (npm) and node")
-class Blob(Base, unittest.TestCase):
+class Azurite(Place):
+    """An Azurite of the class, a blob of the test."""
+
     @classmethod
     def setUpClass(cls):
         cls.port = free_port()
@@ -254,24 +277,29 @@ class Blob(Base, unittest.TestCase):
         shutil.rmtree(cls.data)
 
     @classmethod
-    def request(cls, method, path, query="", **headers):
+    def request(cls, method, path, query="", body=b"", **headers):
         """A signed request: (status, headers)."""
+        return cls.fetch(path, method, query, body, **headers)[:2]
+
+    @classmethod
+    def fetch(cls, path, method="GET", query="", body=b"", **headers):
+        """The same: (status, headers, body)."""
         sent = {"x-ms-date": email.utils.format_datetime(datetime.datetime.now(datetime.timezone.utc), usegmt=True),
                 "x-ms-version": "2021-12-02"}
         sent.update({k.replace("_", "-"): v for k, v in headers.items()})
         resource = "/%s/%s%s" % (ACCOUNT, ACCOUNT, path)
         resource += "".join("\n%s:%s" % tuple(p.split("=")) for p in sorted(query.split("&")) if p)
-        text = method + "\n" * 12 + "".join("%s:%s\n" % (k, sent[k]) for k in sorted(sent)) + resource
+        text = method + "\n\n\n" + (str(len(body)) if body else "") + "\n" * 9 + "".join("%s:%s\n" % (k, sent[k]) for k in sorted(sent)) + resource
         mac = hmac.new(base64.b64decode(KEY), text.encode(), hashlib.sha256).digest()
         sent["Authorization"] = "SharedKey %s:%s" % (ACCOUNT, base64.b64encode(mac).decode())
         url = "http://127.0.0.1:%d/%s%s%s" % (cls.port, ACCOUNT, path, "?" + query if query else "")
-        made = urllib.request.Request(url, method=method, headers=sent, data=b"" if method == "PUT" else None)
+        made = urllib.request.Request(url, method=method, headers=sent, data=body if method == "PUT" else None)
         made.add_unredirected_header("Content-Type", "")
         try:
             with urllib.request.urlopen(made, timeout=10) as answer:
-                return answer.status, dict(answer.headers)
+                return answer.status, dict(answer.headers), answer.read()
         except urllib.error.HTTPError as error:
-            return error.code, dict(error.headers)
+            return error.code, dict(error.headers), b""
 
     def setUp(self):
         super().setUp()
@@ -289,6 +317,14 @@ class Blob(Base, unittest.TestCase):
                                  x_ms_meta_holder=base64.b64encode(HOLDER.encode()).decode())
         self.assertEqual(status, 200)
         return lambda: self.request("PUT", self.blob, "comp=lease", x_ms_lease_action="release", x_ms_lease_id=lease)
+
+
+class Blob(Azurite, Base, unittest.TestCase):
+    def damage(self, text):
+        self.assertEqual(self.request("PUT", self.blob, body=text.encode(), x_ms_blob_type="BlockBlob")[0], 201)
+
+    def kept(self, where):
+        return self.fetch(self.blob, query="snapshot=" + where.split("snapshot ")[1])[2].decode()
 
     def test_no_key_and_no_container(self):
         self.url = self.url.replace("/states/", "/nowhere/")
@@ -360,6 +396,12 @@ class Postgres(Base, unittest.TestCase):
             session.kill()
             session.communicate()
         return release
+
+    def damage(self, text):
+        self.psql("UPDATE deployer_state SET snapshot = '%s' WHERE name = '%s'" % (text, self.row))
+
+    def kept(self, where):
+        return self.psql("SELECT snapshot FROM deployer_state WHERE name = %s" % where.split("row ")[1]).stdout.strip()
 
     def test_the_password_is_never_shown(self):
         self.url = self.url.replace(str(self.port), str(free_port()))

@@ -345,7 +345,7 @@ static void test_lock(void **unused)
     struct state_open o = ours(true);
     char *who = NULL;
 
-    assert_open_fails(&o, ERR_LOCKED, "\"pid\"");
+    assert_open_fails(&o, ERR_LOCKED, ", process ");
     o.is_locked = false;
     struct state *reader = NULL;
 
@@ -366,7 +366,7 @@ static void test_lock(void **unused)
     assert_open_fails(
             &(struct state_open){
                     .stack_dir = folder, .owner = ours(true).owner, .is_locked = true },
-            ERR_LOCKED, "pid");
+            ERR_LOCKED, ", process ");
     state_close(other);
     must(state_lock_holder(&o, false, &who));
     assert_null(who);
