@@ -123,7 +123,7 @@ unit: packages-unit
 	$(Q)tests/unit/run.sh $(B) $(T)
 
 # Programs that integration tests drive what no command reaches with.
-TOOLS := $(B)/tests/arm_tool $(B)/tests/probe_tool
+TOOLS := $(B)/tests/arm_tool $(B)/tests/doc_tool $(B)/tests/probe_tool
 $(TOOLS): $(B)/tests/%: $(B)/obj/tests/tools/%.o $(LIB) | $(B)/tests/unit
 	$(Q)$(CC) $(OPT) $(LINK) -pthread $^ -o $@ $(PKG_LIBS) -lm $(LDFLAGS)
 

@@ -16,7 +16,8 @@ struct reader {
     const char *file;
     struct str text;
     size_t nodes;
-    bool is_broken; /* a syntax error or a limit: nothing more can be read */
+    size_t at_byte, at_character; /* how far the text was walked: marks count characters */
+    bool is_broken;               /* a syntax error or a limit: nothing more can be read */
 };
 
 static struct place place_of(const struct reader *r, yaml_mark_t mark)
@@ -116,6 +117,13 @@ static const char *read_key(struct reader *r, const struct doc_node *key)
         diag_add(r->diags, DIAG_ERROR, "yaml.key", key->place, "", "a key must be a plain word");
         return NULL;
     }
+    if (key->is_plain && text_eq(key->text, "<<")) {
+        diag_set_hint(r->diags,
+                diag_add(r->diags, DIAG_ERROR, "yaml.merge", key->place, "",
+                        "merge keys (<<) are not used here"),
+                "write the keys out, or use an environment of the stack");
+        return NULL;
+    }
     return key->text;
 }
 
@@ -151,6 +159,17 @@ static void read_map(struct reader *r, struct doc_node *map, unsigned depth)
     }
 }
 
+/* The byte before a mark. Marks come in the order of the text, so that it is walked once. */
+static char byte_before(struct reader *r, yaml_mark_t mark)
+{
+    while (r->at_character < mark.index && r->at_byte < r->text.len) {
+        r->at_byte++;
+        if (r->at_byte == r->text.len || ((unsigned char)r->text.p[r->at_byte] & 0xc0u) != 0x80u)
+            r->at_character++;
+    }
+    return r->at_byte == 0 || r->at_character != mark.index ? '\0' : r->text.p[r->at_byte - 1];
+}
+
 static struct doc_node *read_scalar(struct reader *r, const yaml_event_t *ev)
 {
     struct doc_node *n = new_node(r, DOC_SCALAR, ev->start_mark);
@@ -158,6 +177,12 @@ static struct doc_node *read_scalar(struct reader *r, const yaml_event_t *ev)
         .len = ev->data.scalar.length };
 
     n->is_plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    /* libyaml takes {?a: b} for the key a, YAML 1.2 for ?a. */
+    if (byte_before(r, ev->start_mark) == '?')
+        diag_set_hint(r->diags,
+                diag_add(r->diags, DIAG_ERROR, "yaml.question", n->place, "",
+                        "a '?' right before a value is read differently by YAML's versions"),
+                "quote the value with its '?'");
     if (text.len > DOC_SCALAR_MAX)
         diag_add(r->diags, DIAG_ERROR, "yaml.limit", n->place, "", "a value exceeds %u bytes",
                 DOC_SCALAR_MAX);

@@ -5,6 +5,7 @@
 #include <yaml.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 /* The place of the trouble and what stands around it. */
 struct trouble {
@@ -63,9 +64,24 @@ static struct str line_before(const struct trouble *t)
     return str_slice(t->text, start, t->offset);
 }
 
+/* libyaml names the byte behind a sequence that is broken off. */
+static size_t first_broken(struct str text, size_t otherwise)
+{
+    for (size_t i = 0, n = 0; i < text.len; i += n) {
+        const unsigned char c = (unsigned char)text.p[i];
+
+        n = c < 0x80 ? 1 : (c < 0xe0 ? 2 : (c < 0xf0 ? 3 : 4));
+        if (!text_is_utf8(str_slice(text, i, i + n < text.len ? i + n : text.len)))
+            return i;
+    }
+    return otherwise;
+}
+
 static void explain_bytes(const struct trouble *t, const yaml_parser_t *p)
 {
-    const size_t offset = p->problem_offset < t->text.len ? p->problem_offset : t->text.len;
+    const bool is_control = strstr(t->problem, "control characters") != NULL;
+    const size_t told = p->problem_offset < t->text.len ? p->problem_offset : t->text.len;
+    const size_t offset = is_control ? told : first_broken(t->text, told);
     const unsigned char byte = (unsigned char)byte_at(t, offset);
     size_t line = 0;
     size_t column = 0;
@@ -81,7 +97,7 @@ static void explain_bytes(const struct trouble *t, const yaml_parser_t *p)
                 t->diags, DIAG_ERROR, "yaml.utf16", at, "", "the file is UTF-16, not UTF-8");
 
         diag_set_hint(t->diags, d, "save it as UTF-8");
-    } else if (strstr(t->problem, "control characters") != NULL) {
+    } else if (is_control) {
         diag_add(t->diags, DIAG_ERROR, "yaml.control", at, "",
                 "there is a control character here (byte 0x%02x)", byte);
     } else {
@@ -143,7 +159,13 @@ static void explain_key(const struct trouble *t)
 {
     const struct str before = str_trim(line_before(t));
 
-    if (before.len > 0 && (str_ends(before, STR("\"")) || str_ends(before, STR("'"))))
+    if (before.len == 0 && t->at == ':')
+        say(t, t->mark, "yaml.no-key", "there is no key before this ':'",
+                "write one, or quote the text");
+    else if (before.len == 0 && t->at == '-')
+        say(t, t->mark, "yaml.item-place", "an item ('- ') stands where a key must be",
+                "a list stands below a key of its own");
+    else if (before.len > 0 && (str_ends(before, STR("\"")) || str_ends(before, STR("'"))))
         say(t, t->mark, "yaml.quote-tail", "there is more behind the closing quote",
                 "quote the whole value; inside single quotes a ' is written ''");
     else if (before.len > 0 && (str_ends(before, STR("]")) || str_ends(before, STR("}"))))
@@ -194,12 +216,21 @@ static void explain_one_of(const struct trouble *t, const yaml_parser_t *p)
                 "a list can't begin here", "begin a list on a line of its own" },
         { "found undefined tag handle", false, "yaml.tag-handle", "tags (!...) are not used here",
                 "quote a value that begins with '!'" },
+        { "found invalid Unicode character escape", false, "yaml.escape-character",
+                "the escape names no character", "write the character itself" },
+        { "did not find expected hexdecimal number", false, "yaml.escape-digits",
+                "\\x, \\u and \\U need 2, 4 and 8 hexadecimal digits",
+                "single quotes take a \\ as it is" },
         { "did not find expected node content", false, "yaml.content",
                 "a value is missing before this character", "quote a value that holds it" },
         { "did not find expected alphabetic", true, "yaml.sign",
                 "a value can't begin with '&' or '*'", "quote the value" },
     };
 
+    if (t->at == '\0' && strstr(t->problem, "did not find expected node content") != NULL) {
+        say(t, t->mark, "yaml.flow-end", "the file ends inside a '[' or '{'", "close it");
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (strstr(t->problem, rows[i].problem) != NULL) {
             say(t, rows[i].is_at_context ? t->context : t->mark, rows[i].code, rows[i].text,

@@ -249,6 +249,37 @@ class AnyBytes(Folder):
             inputs.append((number, bytes(rng.choice(alphabet) for _ in range(size))))
         self.check_all(inputs)
 
+    def test_no_key_is_dropped(self):
+        """A key that nothing reads, put beside each key of the examples: an error that names it, or config shows it."""
+        inputs = []
+        for name in sorted(glob.glob(os.path.join(TOP, "examples", "*", "stack.yaml"))):
+            with open(name) as f:
+                lines = f.read().split("\n")
+            for i, line in enumerate(lines):
+                if re.match(r" *[A-Za-z_]+:", line):
+                    inputs.append("\n".join([*lines[:i], re.match(" *", line)[0] + "zzqx: 1", *lines[i:]]))
+                if not line.lstrip().startswith("#"):
+                    inputs += ["\n".join([*lines[:i], line[:m.end()] + "zzqx: 1, " + line[m.end():], *lines[i + 1:]])
+                               for m in re.finditer(r"(?<!\$)\{(?!\})", line)]
+        self.assertGreater(len(inputs), 50)
+
+        os.symlink(os.path.join(TOP, "examples", "custom-service", "catalog"), self.path("catalog"))
+
+        def check(job):
+            number, text = job
+            name = "%d.yaml" % number
+            self.write(name, text)
+            overlay = ["-e", "prod"] if "\n  prod:" in text else []
+            status, _, err = run("validate", name, *overlay, cwd=self.dir, env=self.ENV)
+            if "zzqx" in err and status == 65:
+                return None
+            shown = run("config", name, *overlay, cwd=self.dir, env=self.ENV)[1]
+            return None if "zzqx" in shown else "status %d, and nobody speaks of it: %s" % (status, err)
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for text, wrong in zip(inputs, pool.map(check, enumerate(inputs))):
+                self.assertIsNone(wrong, text)
+
     def test_large_input_ends_soon(self):
         head = b"deployer: 1\nstack: s\nservices:\n"
         inputs = [
