@@ -182,8 +182,13 @@ static void report_missing(struct expansion *x)
                 m->path, "the %s %s is not set%s", is_secret ? "secret" : "variable", name,
                 buf_text(&others));
 
-        diag_set_hint(
-                x->diags, d, "put %s=... into .env beside the stack file or the environment", name);
+        if (is_secret && x->stack->vault != NULL)
+            diag_set_hint(x->diags, d,
+                    "put it into the vault %s (with - for _ in its name), .env or the environment",
+                    x->stack->vault->text);
+        else
+            diag_set_hint(x->diags, d,
+                    "put %s=... into .env beside the stack file or the environment", name);
     }
 }
 
@@ -240,7 +245,7 @@ struct model *catalog_expand(const struct catalog *c, const struct stack *s,
         .catalog = c, .stack = s, .options = o, .diags = diags, .arena = arena, .model = m
     };
 
-    x.by_name.arena = x.secrets.arena = x.missing.arena = arena;
+    x.by_name.arena = x.missing.arena = arena;
     x.names.arena = x.patterns.arena = x.trees.arena = arena;
     set_head(&x);
     needs_bind(&x);

@@ -98,7 +98,6 @@ struct expansion {
     struct instance **instances;
     size_t instance_count, instance_capacity;
     struct index by_name;  /* instances */
-    struct index secrets;  /* names used */
     struct index missing;  /* struct missing */
     struct index names;    /* ids so far, for duplicates */
     struct index patterns; /* compiled regex_t */
@@ -172,6 +171,9 @@ struct err *scope_no_such(
         const char *what, const char *name, const char *const *words, size_t count);
 /* A secret as a value: {"$expr": "secret.NAME"}, or absent. */
 json_t *scope_secret(struct expansion *x, const char *name);
+/* The same where one that is not sure to be there counts as absent, and is remembered as doubtful.
+ */
+json_t *scope_optional_secret(struct expansion *x, const char *name);
 
 /* --- of an instance --- */
 

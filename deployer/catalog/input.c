@@ -401,7 +401,8 @@ static json_t *env_value(struct expansion *x, const struct wanted *w, const stru
     const char *name = w->spec->env;
 
     if (w->spec->is_secret) {
-        json_auto_t *value = scope_secret(x, name);
+        json_auto_t *value =
+                w->spec->is_required ? scope_secret(x, name) : scope_optional_secret(x, name);
         struct scope s = { .x = x, .place = c->place };
 
         if (eval_mark(value) != EVAL_ABSENT)

@@ -114,6 +114,10 @@ struct model {
     size_t fixed_count;
     const char *const *secrets; /* names used as ${secret.X} */
     size_t secret_count;
+    /* Names of inputs that need not be given and may be in the stack's vault: absent until it was
+     * asked. */
+    const char *const *doubtful;
+    size_t doubtful_count;
     const json_t *notes; /* [{service, when: "$expr", text: "$expr"}] printed after apply */
     /* {SERVICE: {"use", "inputs": {name: value}, "needs": {name: SERVICE or null}}}, for lints */
     const json_t *services;

@@ -48,25 +48,40 @@ struct err *scope_need_step(struct eval_path path, const char *root)
 
 /* --- variables and secrets --- */
 
+/* A list of names in the model that grows by one; it holds each once. */
+static void add_name(struct expansion *x, const char *name, const char *const **list, size_t *count)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp((*list)[i], name) == 0)
+            return;
+    }
+    const char **all = arena_alloc(x->arena, (*count + 1) * sizeof(*all));
+
+    if (*count > 0)
+        memcpy(all, *list, *count * sizeof(*all));
+    all[(*count)++] = arena_text(x->arena, name);
+    *list = all;
+}
+
 json_t *scope_secret(struct expansion *x, const char *name)
 {
     AUTO(buf) struct buf text = BUF_INIT(4096);
 
     buf_addf(&text, "secret.%s", name);
-    if (stack_secret(x->stack, name) == NULL && x->stack->vault == NULL)
+    if (stack_secret(x->stack, name) == NULL && !stack_is_in_doubt(x->stack, name))
         return eval_absent(buf_text(&text));
-    if (index_get(&x->secrets, name) == NULL) {
-        const char *kept = arena_text(x->arena, name);
-        struct model *m = x->model;
-        const char **all = arena_alloc(x->arena, (m->secret_count + 1) * sizeof(*all));
-
-        if (m->secret_count > 0)
-            memcpy(all, m->secrets, m->secret_count * sizeof(*all));
-        all[m->secret_count++] = kept;
-        m->secrets = all;
-        index_put(&x->secrets, kept, x);
-    }
+    add_name(x, name, &x->model->secrets, &x->model->secret_count);
     return eval_left(&text);
+}
+
+json_t *scope_optional_secret(struct expansion *x, const char *name)
+{
+    AUTO(free) char *what = xasprintf("secret.%s", name);
+
+    if (!stack_is_in_doubt(x->stack, name))
+        return scope_secret(x, name);
+    add_name(x, name, &x->model->doubtful, &x->model->doubtful_count);
+    return eval_absent(what);
 }
 
 static json_t *env_value(const struct expansion *x, const char *name)

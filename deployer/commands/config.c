@@ -134,8 +134,10 @@ static void add_inputs(struct listing *l)
     }
 }
 
-/* A variable of the process environment or .env, or that it is missing. */
-static void add_variable(struct listing *l, const char *path, const char *name, bool is_secret)
+/* A variable of the process environment or .env, or that it is missing; an optional one of the
+ * vault is there only if the vault has it, which is not asked. */
+static void add_variable(
+        struct listing *l, const char *path, const char *name, bool is_secret, bool is_optional)
 {
     static const char *const origins[] = { "missing", "process environment", ".env" };
     const struct stack *s = l->c->stack;
@@ -144,6 +146,14 @@ static void add_variable(struct listing *l, const char *path, const char *name, 
     json_t *value = NULL;
 
     _Static_assert(ARRAY_LEN(origins) == VALUES_DOTENV + 1, "one name an origin");
+    if (is_secret && origin == VALUES_NONE && s->vault != NULL) { /* nobody was asked */
+        AUTO(free)
+        char *vault =
+                xasprintf("key vault %s%s", s->vault->text, is_optional ? ", if it has one" : "");
+
+        add_row(l, path, jsonx_textf(SECRET_SHOWN), vault, s->vault->place);
+        return;
+    }
     if (origin == VALUES_NONE)
         value = json_null();
     else if (is_secret)
@@ -157,7 +167,7 @@ static void add_reference(void *arg, bool is_secret, const char *name)
 {
     AUTO(free) char *path = xasprintf("%s.%s", is_secret ? "secret" : "env", name);
 
-    add_variable(arg, path, name, is_secret);
+    add_variable(arg, path, name, is_secret, false);
 }
 
 /* What the service's file says of an input that the stack does not name. */
@@ -173,7 +183,7 @@ static void add_default(struct listing *l, const struct stack_service *s,
             && (input->default_value == NULL
                     || values_origin(l->c->stack->values, input->env, input->is_secret, NULL)
                                != VALUES_NONE))
-        add_variable(l, path, input->env, input->is_secret);
+        add_variable(l, path, input->env, input->is_secret, !input->is_required);
     else if (input->default_value != NULL)
         add_row(l, path, doc_json(input->default_value, path, &l->scratch), origin,
                 input->default_value->place);
@@ -257,7 +267,8 @@ const struct command command_config = {
     .summary = "print every value of the stack and where it comes from",
     .usage = "Usage: deployer config STACK [options]\n\n"
              "Prints the base with the environment (-e) laid over it: each value with the line it\n"
-             "stands in, the environment, --var or default it comes from. Secrets are masked.\n"
+             "stands in, the environment, --var or default it comes from. Secrets are masked, and\n"
+             "the stack's vault is not asked.\n"
              "Formats: text (default), json.\n" CONTEXT_USAGE,
     .run = run,
 };

@@ -64,6 +64,8 @@ struct context_output {
     const char *file; /* NULL: standard output */
 };
 
+struct vault_answers;
+
 struct context {
     struct arena *arena;     /* the run's; owned */
     struct diag_list diags;  /* of everything loaded so far */
@@ -79,6 +81,8 @@ struct context {
     const char *sandbox_dir;          /* --sandbox-dir or the default; never NULL after a parse */
     const char *suffix; /* for context_load_model: recorded in the state; NULL: derived */
     const json_t *ids;  /* likewise: {ADDRESS: ID} of what was adopted; lives in the arena */
+    struct vault_answers
+            *vault;     /* what it said (commands/vault.h), for every later load; or NULL */
     int64_t timeout_ms; /* --timeout; 0: the command's own */
     bool is_yes;        /* --yes */
     bool has_color;     /* stdout is a terminal, and neither --no-color nor NO_COLOR says no */

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "catalog/catalog.h"
 #include "catalog/model.h"
+#include "commands/vault.h"
 #include "stack/stack.h"
 
 static struct err *load_stack(struct context *c, const char *file)
@@ -22,6 +23,8 @@ static struct err *load_stack(struct context *c, const char *file)
 
     if (e != NULL && err_kind(e) == ERR_NOINPUT)
         err_set_hint(e, "deployer init writes a first stack.yaml");
+    if (e == NULL && c->stack != NULL)
+        vault_tell(c);
     return e;
 }
 

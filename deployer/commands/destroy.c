@@ -125,7 +125,8 @@ static struct err *run(int argc, char **argv)
             &(struct session_options){ .file = c.args[0],
                     .auth = auth,
                     .is_locked = true,
-                    .lock_timeout_ms = lock_timeout_ms },
+                    .lock_timeout_ms = lock_timeout_ms,
+                    .is_without_secrets = true },
             &s));
     TRY(session_resume(&s));
     TRY(session_refresh(&s));

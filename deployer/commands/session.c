@@ -11,6 +11,7 @@
 #include "cloud/arm/arm.h"
 #include "commands/marker.h"
 #include "commands/preflight.h"
+#include "commands/vault.h"
 #include "http/loop.h"
 #include "report/progress.h"
 #include "stack/stack.h"
@@ -163,6 +164,25 @@ static struct err *log_in(struct session *s)
     return NULL;
 }
 
+/*
+ * Secrets that stand in the stack's vault alone: the model is loaded again with what it says, and
+ * may then ask for others (a service without a secret may do without another).
+ */
+static struct err *ask_vault(const struct session_options *o, struct session *s)
+{
+    struct context *c = s->context;
+
+    while (!o->is_without_secrets && vault_is_wanted(c)) {
+        progress_stage(s->progress, "asking the vault for secrets");
+        struct err *e = vault_ask(c, s->loop, s->cloud);
+
+        progress_stage(s->progress, NULL);
+        TRY(e);
+        TRY(session_load_model(c, o->file));
+    }
+    return NULL;
+}
+
 /* Whose lock it is, in words; the error's own where that can't be told. Takes e. */
 static struct err *say_whose(const struct state_open *open, struct err *e)
 {
@@ -265,11 +285,16 @@ struct err *session_open(struct context *c, const struct session_options *o, str
     s->context = c;
     TRY(session_load_model(c, o->file));
     TRY(adopt_recorded(c, o));
-    if (o->is_checked)
+    const bool is_checked_later = vault_is_wanted(c); /* which variables are set depends on it */
+
+    if (o->is_checked && !is_checked_later)
         TRY(preflight_check(c, o->fail_on));
     s->progress = progress_new(c->has_stderr_color, isatty(STDERR_FILENO) == 1, PROGRESS_QUIET_MS);
     TRY(open_cloud(c, o, s));
     TRY(log_in(s));
+    TRY(ask_vault(o, s));
+    if (o->is_checked && is_checked_later)
+        TRY(preflight_check(c, o->fail_on));
     TRY(open_state(c, o, s));
     return open_engine(c, s);
 }

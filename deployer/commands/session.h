@@ -40,6 +40,8 @@ struct session_options {
     const char *auth;    /* --auth, or NULL */
     bool is_checked;     /* preflight first: nothing is asked of the cloud when it finds an error */
     const char *fail_on; /* of it: NULL is "error" */
+    bool is_without_secrets; /* the stack's vault is not asked: what does not need them must work
+                                without it */
 };
 
 /* The stack's model anew; on a sandbox its subscription is the one that the stack means. */

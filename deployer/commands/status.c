@@ -158,7 +158,10 @@ static struct err *run(int argc, char **argv)
                     .args_min = 1,
                     .args_max = 1,
                     .formats = "text json" }));
-    TRY(session_open(&c, &(struct session_options){ .file = c.args[0], .auth = auth }, &s));
+    TRY(session_open(&c,
+            &(struct session_options){
+                    .file = c.args[0], .auth = auth, .is_without_secrets = true },
+            &s));
     TRY(session_refresh(&s));
     for (size_t i = 0; i < engine_count(s.engine); i++) {
         const struct engine_node *n = engine_node(s.engine, i);

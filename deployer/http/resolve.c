@@ -122,11 +122,20 @@ static bool is_address(const char *host, struct sockaddr_storage *ret)
     return true;
 }
 
+/* RFC 6761, 6.3: no server is asked for names under localhost. */
+static bool is_loopback_name(const char *host)
+{
+    return str_eq_ci(str_of(host), STR("localhost"))
+           || str_ends_ci(str_of(host), STR(".localhost"));
+}
+
 void resolve_start(struct resolve *r, const char *host, resolve_done *fn, void *arg)
 {
     struct sockaddr_storage literal = { 0 };
     const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
 
+    if (is_loopback_name(host))
+        host = "127.0.0.1";
     if (is_address(host, &literal)) {
         pass_on(r, (const struct sockaddr *)&literal, fn, arg);
         return;

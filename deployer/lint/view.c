@@ -14,8 +14,9 @@ struct maker {
     const struct model *model;
     const struct stack *stack;
     struct secret_table secrets;
-    json_t *documents; /* {address: document of what is known} */
-    json_t *busy;      /* addresses that are being made */
+    struct secret *later; /* stands for one that the stack's vault may have */
+    json_t *documents;    /* {address: document of what is known} */
+    json_t *busy;         /* addresses that are being made */
 };
 
 static const json_t *document_of(void *arg, const char *address);
@@ -23,8 +24,9 @@ static const json_t *document_of(void *arg, const char *address);
 static struct secret *secret_of(void *arg, const char *name)
 {
     const struct maker *m = arg;
+    struct secret *known = stack_secret(m->stack, name);
 
-    return stack_secret(m->stack, name);
+    return known == NULL && stack_is_in_doubt(m->stack, name) ? m->later : known;
 }
 
 /* Resolved; {"$unknown"} where that fails: the run that can compute it says why it can't. Owned. */
@@ -257,6 +259,7 @@ void lint_view_init(struct lint_view *v, const struct model *m, const struct sta
 {
     struct maker maker = { .model = m,
         .stack = s,
+        .later = secret_new(STR("in the vault")),
         .documents = jsonx_must(json_object()),
         .busy = jsonx_must(json_object()) };
     json_t *resources = jsonx_must(json_object());
@@ -278,6 +281,7 @@ void lint_view_init(struct lint_view *v, const struct model *m, const struct sta
     json_decref(maker.documents);
     json_decref(maker.busy);
     secret_table_release(&maker.secrets);
+    secret_unref(maker.later);
 }
 
 void lint_view_release(struct lint_view *v)

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/jsonx.h"
 #include "sandbox/auth.h"
@@ -13,6 +14,7 @@
 #include "sandbox/resources.h"
 #include "sandbox/rid.h"
 #include "sandbox/subscriptions.h"
+#include "sandbox/vault_plane.h"
 
 #define PUBLIC_AUDIENCE "https://management.azure.com/"
 
@@ -84,6 +86,7 @@ static struct err *send_token(struct call *c)
 static json_t *cloud_json(struct call *c)
 {
     const char *host = c->q->host;
+    AUTO(free) char *vault = vault_plane_suffix(host);
 
     return jsonx_must(json_pack(
             "{s:s, s:o, s:o, s:o, s:{s:o, s:[s, s], s:s, s:s}, s:{s:s, s:s, s:s, s:s, s:s}, s:o}",
@@ -92,9 +95,9 @@ static json_t *cloud_json(struct call *c)
             "authentication", "loginEndpoint", jsonx_textf("https://%s/", host), "audiences",
             PUBLIC_AUDIENCE, "https://management.core.windows.net/", "tenant", "common",
             "identityProvider", "AAD", "suffixes", "storage", "core.windows.net", "keyVaultDns",
-            "vault.azure.net", "sqlServerHostname", "database.windows.net", "acrLoginServer",
-            "azurecr.io", "postgresqlServerEndpoint", "postgres.database.azure.com",
-            "microsoftGraphResourceId", jsonx_textf("https://%s/", host)));
+            vault, "sqlServerHostname", "database.windows.net", "acrLoginServer", "azurecr.io",
+            "postgresqlServerEndpoint", "postgres.database.azure.com", "microsoftGraphResourceId",
+            jsonx_textf("https://%s/", host)));
 }
 
 static void send_metadata(struct call *c)
@@ -262,6 +265,10 @@ struct err *router_dispatch(struct call *c)
 {
     bool is_handled = false;
 
+    if (vault_plane_is_for(c->q)) {
+        vault_plane_handle(c);
+        return NULL;
+    }
     TRY(dispatch_open(c, &is_handled));
     if (is_handled)
         return NULL;

@@ -157,6 +157,17 @@ static struct err *make_authority(const char *cert_path, const char *key_path)
     return write_pem(cert_path, NULL, cert);
 }
 
+/* Whether there is a certificate with all names that ours have today. */
+static bool is_complete(const char *path)
+{
+    AUTO(cert) X509 *cert = NULL;
+
+    if (!file_exists(path))
+        return false;
+    err_ignore(read_pem(path, NULL, &cert), "a new one is made");
+    return cert != NULL && X509_check_host(cert, "a.vault.localhost", 0, 0, NULL) == 1;
+}
+
 static struct err *make_server(const char *dir, const char *ca_cert, const char *ca_key)
 {
     AUTO(free) char *cert_path = file_join(dir, "server.pem");
@@ -165,7 +176,7 @@ static struct err *make_server(const char *dir, const char *ca_cert, const char 
     AUTO(cert) X509 *authority = NULL;
     AUTO(cert) X509 *cert = NULL;
 
-    if (file_exists(cert_path) && file_exists(key_path))
+    if (file_exists(key_path) && is_complete(cert_path))
         return NULL;
     AUTO(key) EVP_PKEY *key = EVP_EC_gen("P-256");
 
@@ -175,7 +186,7 @@ static struct err *make_server(const char *dir, const char *ca_cert, const char 
     TRY(read_pem(ca_key, &authority_key, NULL));
     const struct cert_request q = {
         .common_name = "localhost",
-        .alt_names = "DNS:localhost,IP:127.0.0.1,IP:::1",
+        .alt_names = "DNS:localhost,DNS:*.vault.localhost,IP:127.0.0.1,IP:::1",
         .issuer = authority,
         .issuer_key = authority_key,
     };

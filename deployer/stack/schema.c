@@ -1,5 +1,6 @@
 #include "stack/schema.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -8,6 +9,8 @@
 #include "stack/inputs.h"
 
 #define STACK_NAME_MAX 40u
+#define VAULT_NAME_MIN 3u
+#define VAULT_NAME_MAX 24u
 
 enum shape {
     SHAPE_ANY,
@@ -353,6 +356,26 @@ static void check_inputs(struct checker *c, const struct doc_node *map, const ch
     }
 }
 
+static void check_vault(struct checker *c, const struct doc_node *node, const char *path)
+{
+    const struct str text = str_of(node->text);
+    const size_t letters =
+            strspn(text.p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+    AUTO(buf) struct buf shown = BUF_INIT(BUF_TEXT_MAX);
+
+    if (letters == text.len && text.len >= VAULT_NAME_MIN && text.len <= VAULT_NAME_MAX
+            && isalpha((unsigned char)text.p[0]) && text.p[text.len - 1] != '-')
+        return;
+    text_add_escaped(&shown, str_slice(text, 0, 60));
+    struct diag *d = diag_add(c->diags, DIAG_ERROR, "stack.vault", node->place, path,
+            "'%s' is no vault's name: %u to %u letters, digits and '-', a letter first, no '-' "
+            "last",
+            buf_text(&shown), VAULT_NAME_MIN, VAULT_NAME_MAX);
+
+    if (str_starts(text, STR("https://")))
+        diag_set_hint(c->diags, d, "write what stands before the first dot");
+}
+
 static void check_environments(struct checker *c, const struct doc_node *map, const char *path);
 
 static void check_format_value(struct checker *c, const struct doc_node *node, const char *path)
@@ -370,7 +393,8 @@ static void check_format_value(struct checker *c, const struct doc_node *node, c
             { .name = "network", .shape = SHAPE_MAP },                                             \
             { .name = "registry", .shape = SHAPE_MAP, .check = check_registry },                   \
             { .name = "services", .shape = SHAPE_MAP, .check = check_services },                   \
-            { .name = "state", .shape = SHAPE_TEXT }, { .name = "vault", .shape = SHAPE_TEXT },    \
+            { .name = "state", .shape = SHAPE_TEXT },                                              \
+            { .name = "vault", .shape = SHAPE_WORD, .check = check_vault },                        \
     {                                                                                              \
         .name = "ignore", .shape = SHAPE_LIST, .check = check_ignore                               \
     }

@@ -82,4 +82,14 @@ const char *stack_env(const struct stack *s, const char *name);
  */
 struct secret *stack_secret(const struct stack *s, const char *name);
 
+/* What the stack's vault said of a name. */
+struct stack_vault_answer {
+    const char *name;
+    struct secret *value; /* NULL: it has none of that name */
+};
+/* From now on those values count, behind the environment's and .env's. Keeps references. */
+void stack_tell_vault(struct stack *s, const struct stack_vault_answer *answers, size_t count);
+/* Whether a secret is in neither, and may be in the vault, which was not asked for it yet. */
+bool stack_is_in_doubt(const struct stack *s, const char *name);
+
 #endif

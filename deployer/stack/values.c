@@ -21,6 +21,7 @@ struct stack_values {
     size_t process_count;
     struct dotenv dotenv;
     struct known_secret *secrets; /* those asked for so far */
+    struct known_secret *vault;   /* its answers; value NULL: it has none */
 };
 
 static void values_release(void *object)
@@ -28,6 +29,8 @@ static void values_release(void *object)
     struct stack_values *v = object;
 
     for (struct known_secret *s = v->secrets; s != NULL; s = s->next)
+        secret_unref(s->value);
+    for (struct known_secret *s = v->vault; s != NULL; s = s->next)
         secret_unref(s->value);
     for (size_t i = 0; i < v->process_count; i++) {
         explicit_bzero(v->process[i], strlen(v->process[i]));
@@ -115,23 +118,51 @@ const char *stack_env(const struct stack *s, const char *name)
     return find(s->values, name, false);
 }
 
+static const struct known_secret *find_secret(const struct known_secret *list, const char *name)
+{
+    while (list != NULL && !text_eq(list->name, name))
+        list = list->next;
+    return list;
+}
+
+/* Takes the value. */
+static void add_secret(
+        struct stack_values *v, struct known_secret **list, const char *name, struct secret *value)
+{
+    struct known_secret *k = arena_alloc(v->arena, sizeof(*k));
+
+    *k = (struct known_secret){ .name = arena_text(v->arena, name), .value = value, .next = *list };
+    *list = k;
+}
+
 struct secret *stack_secret(const struct stack *s, const char *name)
 {
     struct stack_values *v = s->values;
+    const struct known_secret *known = find_secret(v->secrets, name);
 
-    for (const struct known_secret *k = v->secrets; k != NULL; k = k->next) {
-        if (text_eq(k->name, name))
-            return k->value;
-    }
+    if (known != NULL)
+        return known->value;
     const char *value = find(v, name, true);
 
-    if (value == NULL)
-        return NULL;
-    struct known_secret *k = arena_alloc(v->arena, sizeof(*k));
+    if (value == NULL) {
+        known = find_secret(v->vault, name);
+        return known == NULL ? NULL : known->value;
+    }
+    add_secret(v, &v->secrets, name, secret_new(str_of(value)));
+    return v->secrets->value;
+}
 
-    *k = (struct known_secret){
-        .name = arena_text(v->arena, name), .value = secret_new(str_of(value)), .next = v->secrets
-    };
-    v->secrets = k;
-    return k->value;
+void stack_tell_vault(struct stack *s, const struct stack_vault_answer *answers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (find_secret(s->values->vault, answers[i].name) == NULL)
+            add_secret(s->values, &s->values->vault, answers[i].name,
+                    answers[i].value == NULL ? NULL : secret_ref(answers[i].value));
+    }
+}
+
+bool stack_is_in_doubt(const struct stack *s, const char *name)
+{
+    return s->vault != NULL && stack_secret(s, name) == NULL
+           && find_secret(s->values->vault, name) == NULL;
 }

@@ -1,6 +1,7 @@
 /*
  * values.h - what ${env.X} and ${secret.X} can mean: the process environment as it was at the
- * start, then .env. stack_env and stack_secret (stack/stack.h) answer from it.
+ * start, then .env, then for secrets what the vault said. stack_env and stack_secret
+ * (stack/stack.h) answer from it.
  */
 #ifndef STACK_VALUES_H
 #define STACK_VALUES_H

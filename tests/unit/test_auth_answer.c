@@ -124,24 +124,26 @@ static void claims_of_tokens(void **state)
 static void metadata(void **state)
 {
     static const struct {
-        const char *name, *body, *authority, *audience;
+        const char *name, *body, *authority, *audience, *vault;
     } rows[] = {
         { "2022-09-01",
                 "{\"authentication\":{\"loginEndpoint\":\"https://login.example/\",\"audiences\":["
-                "\"https://m.core/\"]},\"resourceManager\":\"https://arm.example\"}",
-                "https://login.example", "https://m.core/" },
+                "\"https://m.core/\"]},\"resourceManager\":\"https://arm.example\","
+                "\"suffixes\":{\"keyVaultDns\":\"vault.example\"}}",
+                "https://login.example", "https://m.core/", "vault.example" },
         { "2015-01-01",
                 "{\"galleryEndpoint\":\"\",\"authentication\":{\"loginEndpoint\":"
                 "\"https://arm.example/adfs\",\"audiences\":[]}}",
-                "https://arm.example/adfs", "https://arm.example" },
+                "https://arm.example/adfs", "https://arm.example", NULL },
         { "2019-05-01",
                 "[{\"resourceManager\":\"https://other/\",\"authentication\":{\"loginEndpoint\":"
                 "\"https://wrong\"}},{\"resourceManager\":\"https://ARM.example/\","
-                "\"authentication\":{\"loginEndpoint\":\"https://right\"}}]",
-                "https://right", "https://arm.example" },
-        { "nothing", "{}", NULL, NULL },
-        { "no object", "7", NULL, NULL },
-        { "http", "{\"authentication\":{\"loginEndpoint\":\"http://login.example/\"}}", NULL,
+                "\"authentication\":{\"loginEndpoint\":\"https://right\"},"
+                "\"suffixes\":{\"keyVaultDns\":\".vault.example\"}}]",
+                "https://right", "https://arm.example", "vault.example" },
+        { "nothing", "{}", NULL, NULL, NULL },
+        { "no object", "7", NULL, NULL, NULL },
+        { "http", "{\"authentication\":{\"loginEndpoint\":\"http://login.example/\"}}", NULL, NULL,
                 NULL },
     };
 
@@ -156,6 +158,8 @@ static void metadata(void **state)
         if (e == NULL) {
             assert_string_equal(d.authority, rows[i].authority);
             assert_string_equal(d.audience, rows[i].audience);
+            assert_true(rows[i].vault == NULL ? d.vault_suffix == NULL
+                                              : text_eq(d.vault_suffix, rows[i].vault));
         }
         discovery_release(&d);
     }

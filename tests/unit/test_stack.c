@@ -234,6 +234,16 @@ static void test_says_what_is_wrong(void **state)
         { HEAD TAIL "environments: {p: {stack: x}}\n",
                 "4:20: environments.p.stack: is not known here" },
         { HEAD "catalog: [., {b: c}]\n" TAIL, "3:14: catalog[1]: is a map, but must be text" },
+        { HEAD "vault: kv\n" TAIL,
+                "3:8: vault: 'kv' is no vault's name: 3 to 24 letters, digits and '-', a letter "
+                "first, no '-' last" },
+        { HEAD "vault: https://kv-a.vault.azure.net/\n" TAIL,
+                "3:8: vault: 'https://kv-a.vault.azure.net/' is no vault's name: 3 to 24 letters, "
+                "digits and '-', a letter first, no '-' last" },
+        { HEAD "vault: 1kv\n" TAIL,
+                "3:8: vault: '1kv' is no vault's name: 3 to 24 letters, digits and '-', a letter "
+                "first, no '-' last" },
+        { HEAD "vault: ${var.x}\n" TAIL, "3:8: vault: must be written out: no ${...} here" },
         { HEAD "catalog: gone\n" TAIL,
                 "3:10: catalog: 'gone' is no folder: it is looked for beside the stack file" },
         { "deployer: 1\nstack: s-${var.x}\n" TAIL,
@@ -357,6 +367,32 @@ static void test_values(void **state)
     unsetenv("F");
 }
 
+static void test_vault(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(secret) struct secret *value = secret_new(STR("from the vault"));
+    const struct stack_vault_answer answers[] = { { "IN_VAULT", value }, { "NOWHERE", NULL },
+        { "V_ENV", value } };
+
+    setenv("V_ENV", "from process", 1);
+    struct stack *s = load(f, HEAD "vault: kv-a\n" TAIL, NULL, NULL);
+
+    assert_string_equal(said(f), "");
+    assert_true(stack_is_in_doubt(s, "IN_VAULT"));
+    assert_false(stack_is_in_doubt(s, "V_ENV"));
+    stack_tell_vault(s, answers, ARRAY_LEN(answers));
+    assert_false(stack_is_in_doubt(s, "IN_VAULT"));
+    assert_ptr_equal(stack_secret(s, "IN_VAULT"), value);
+    assert_false(stack_is_in_doubt(s, "NOWHERE"));
+    assert_null(stack_secret(s, "NOWHERE"));
+    assert_true(stack_is_in_doubt(s, "NEVER_ASKED"));
+    assert_int_equal(secret_len(stack_secret(s, "V_ENV")), strlen("from process"));
+    assert_null(stack_env(s, "IN_VAULT")); /* plain variables don't come from there */
+    unsetenv("V_ENV");
+    s = load(f, HEAD TAIL, NULL, NULL);
+    assert_false(stack_is_in_doubt(s, "IN_VAULT"));
+}
+
 static void test_catalogs(void **state)
 {
     struct fixture *f = *state;
@@ -386,6 +422,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sources_that_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_missing_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_values, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_vault, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_catalogs, set_up, tear_down),
     };
 

@@ -165,6 +165,8 @@ static struct err *read_metadata(struct arm *arm, struct http_response *r)
     TRY(jsonx_load(buf_str(&r->body), "metadata/endpoints", &body));
     TRY(discovery_read(body, arm->endpoint, &d));
     adopt(arm, d.authority, d.audience);
+    if (arm->vault_suffix == NULL)
+        arm->vault_suffix = TAKE(d.vault_suffix);
     discovery_release(&d);
     return NULL;
 }
@@ -258,6 +260,7 @@ static struct err *settle(struct arm *arm, const struct arm_options *o)
     arm->audience = xstrdup(o->audience != NULL ? o->audience
                             : known == NULL     ? NULL
                                                 : known->audience);
+    arm->vault_suffix = xstrdup(known == NULL ? NULL : known->vault_suffix);
     if (arm->authority == NULL && known != NULL)
         arm->authority = xstrdup(known->authority);
     return NULL;
@@ -325,6 +328,7 @@ void arm_free(struct cloud *c)
     free(arm->endpoint);
     free(arm->authority);
     free(arm->audience);
+    free(arm->vault_suffix);
     free(arm->subscription);
     free(arm->resource_group);
     free(arm);

@@ -9,11 +9,12 @@
 
 static const struct discovery_known clouds[] = {
     { "AzureCloud", "https://management.azure.com", "https://login.microsoftonline.com",
-            "https://management.azure.com" },
+            "https://management.azure.com", "vault.azure.net" },
     { "AzureUSGovernment", "https://management.usgovcloudapi.net",
-            "https://login.microsoftonline.us", "https://management.core.usgovcloudapi.net" },
+            "https://login.microsoftonline.us", "https://management.core.usgovcloudapi.net",
+            "vault.usgovcloudapi.net" },
     { "AzureChinaCloud", "https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn",
-            "https://management.core.chinacloudapi.cn" },
+            "https://management.core.chinacloudapi.cn", "vault.azure.cn" },
 };
 
 const struct discovery_known *discovery_by_endpoint(const char *endpoint)
@@ -61,6 +62,16 @@ static bool is_at(const json_t *cloud, const char *endpoint)
     return str_eq_ci(rm, str_of(endpoint));
 }
 
+/* With or without a dot in front, as the versions have it. */
+static char *vault_suffix_of(const json_t *cloud)
+{
+    const char *suffix = jsonx_text(json_object_get(cloud, "suffixes"), "keyVaultDns");
+
+    if (suffix == NULL || suffix[strspn(suffix, ".")] == '\0')
+        return NULL;
+    return xstrdup(suffix + strspn(suffix, "."));
+}
+
 struct err *discovery_read(const json_t *body, const char *endpoint, struct discovery *ret)
 {
     const json_t *cloud = json_is_array(body) ? json_array_get(body, 0) : body;
@@ -83,7 +94,8 @@ struct err *discovery_read(const json_t *body, const char *endpoint, struct disc
         return err_new(ERR_PROTO, 0, "the metadata of %s name no login endpoint", endpoint);
     TRY(discovery_base(authority, "login endpoint", &base));
     *ret = (struct discovery){ .authority = base,
-        .audience = xstrdup(audience != NULL ? audience : endpoint) };
+        .audience = xstrdup(audience != NULL ? audience : endpoint),
+        .vault_suffix = vault_suffix_of(cloud) };
     return NULL;
 }
 
@@ -91,5 +103,6 @@ void discovery_release(struct discovery *d)
 {
     free(d->authority);
     free(d->audience);
+    free(d->vault_suffix);
     *d = (struct discovery){ 0 };
 }

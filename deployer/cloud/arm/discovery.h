@@ -9,8 +9,9 @@
 #include "base/err.h"
 
 struct discovery {
-    char *authority; /* "https://login.microsoftonline.com", without a slash at the end; owned */
-    char *audience;  /* as given, a slash at its end included; owned */
+    char *authority;    /* "https://login.microsoftonline.com", without a slash at the end; owned */
+    char *audience;     /* as given, a slash at its end included; owned */
+    char *vault_suffix; /* what vaults' names end in, "vault.azure.net"; NULL: not told; owned */
 };
 
 struct discovery_known {
@@ -18,6 +19,7 @@ struct discovery_known {
     const char *endpoint;
     const char *authority;
     const char *audience;
+    const char *vault_suffix;
 };
 /* A cloud that needs no asking, by its endpoint or else by its authority; NULL: unknown. */
 const struct discovery_known *discovery_by_endpoint(const char *endpoint);

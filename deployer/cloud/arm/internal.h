@@ -33,6 +33,7 @@ struct arm {
     char *endpoint;
     char *authority;
     char *audience;
+    char *vault_suffix; /* "vault.azure.net"; NULL: not told */
     char *subscription;
     char *resource_group;
     double time_scale;
