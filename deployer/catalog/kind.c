@@ -51,6 +51,7 @@ static const struct field {
     { "added", FIELD_JSON, AT(added), 0 },
     { "at_least", FIELD_JSON, AT(at_least), 0 },
     { "swaps_with", FIELD_TEXT, AT(swaps_with), 0 },
+    { "not_resent", FIELD_BOOL, AT(is_not_resent), 0 },
     { "may_be_dropped", FIELD_BOOL, AT(may_be_dropped), 0 },
     { "immutable_unless", FIELD_JSON, AT(immutable_unless), 0 },
     { "doc", FIELD_TEXT, AT(doc), 0 },

@@ -47,7 +47,8 @@ struct kind_property {
     const json_t *added;         /* list: keys (globs) of elements that the server adds; or NULL */
     const json_t *at_least;      /* {path: value}: a larger number is no change while these hold */
     const char *swaps_with;      /* path of the member it changes places with by itself, or NULL */
-    bool may_be_dropped;         /* not always answered: then compared by what was sent last */
+    bool is_not_resent;  /* list: elements of others can't be sent again: a secret is not told */
+    bool may_be_dropped; /* not always answered: then compared by what was sent last */
     const json_t *immutable_unless; /* {from: [...], to: [...]}: such a step is possible, or NULL */
     const char *doc;                /* one line, or NULL */
 };

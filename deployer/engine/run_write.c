@@ -85,10 +85,12 @@ void run_step_resolve(struct engine *e, size_t i)
 
 /* ---- write ---- */
 
-/* The body of a write: all of it, or for an update by patch what differs. */
+/* The body of a write: all of it, or for an update by patch what differs; with what others added.
+ */
 static json_t *write_body(const struct engine_node *n, bool is_patch)
 {
-    const struct diff_input in = {
+    AUTO(arena) struct arena *arena = arena_new();
+    struct diff_input in = {
         .kind = n->kind,
         .desired = n->desired,
         .desired_stored = n->desired_stored,
@@ -96,8 +98,11 @@ static json_t *write_body(const struct engine_node *n, bool is_patch)
         .actual = n->actual,
     };
 
+    json_auto_t *body = plan_body(arena, &in, NULL);
+
     if (!is_patch || n->changes.count == 0)
-        return json_incref(n->desired);
+        return TAKE(body);
+    in.desired = body;
     return plan_merge_patch(&in, &n->changes);
 }
 

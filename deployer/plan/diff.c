@@ -38,8 +38,7 @@ static void know(const struct walk *w, struct spot *s)
         s->reason = "cannot be changed after creation";
 }
 
-/* Maps whose keys and values are the user's own. */
-static bool is_free_map(const char *key)
+bool walk_is_free_map(const char *key)
 {
     return strcasecmp(key, "tags") == 0 || strcasecmp(key, "metadata") == 0
            || strcasecmp(key, "env") == 0;
@@ -51,7 +50,7 @@ struct spot spot_member(const struct walk *w, const struct spot *s, const char *
     struct spot m = { .key = key,
         .parent = s->key,
         .reason = s->reason,
-        .is_free = s->is_free || is_free_map(key),
+        .is_free = s->is_free || walk_is_free_map(key),
         .is_id_key = norm_is_id(key) };
 
     m.path = is_plain_key(key) ? arena_printf(w->arena, "%s%s%s", s->path, is_root ? "" : ".", key)

@@ -8,115 +8,12 @@
 
 #include "base/alloc.h"
 #include "base/jsonx.h"
+#include "plan/list_key.h"
 #include "plan/walk.h"
-
-/* ---- keys ---- */
-
-/* The value of the key member as text: "name" or, where one of several is set, "a|b". Owned or
- * NULL. */
-static char *key_of(const json_t *element, const char *by)
-{
-    struct str rest = str_of(by);
-
-    while (rest.p != NULL) {
-        AUTO(free) char *member = str_dup(str_cut(&rest, '|'));
-        const json_t *value = jsonx_get_ci(element, member);
-
-        if (json_is_string(value) && json_string_length(value) > 0)
-            return xstrdup(json_string_value(value));
-        if (json_is_integer(value))
-            return xasprintf("%lld", (long long)json_integer_value(value));
-    }
-    return NULL;
-}
-
-/* By which member, and what is known of it. */
-struct map_key {
-    const char *by;
-    struct norm_place place;
-};
-
-static bool is_same_key(const struct map_key *k, const char *a, const char *b)
-{
-    if (strcasecmp(a, b) == 0)
-        return true;
-    if (k->place.property == NULL && !norm_is_id(a))
-        return false;
-    json_auto_t *x = jsonx_must(json_string(a));
-    json_auto_t *y = jsonx_must(json_string(b));
-
-    return norm_equal(&k->place, x, y);
-}
-
-/* The element with that key; one spelled exactly so comes first. Borrowed or NULL. */
-static const json_t *find_by_key(const json_t *list, const struct map_key *k, const char *key)
-{
-    const json_t *found = NULL;
-    size_t i = 0;
-    json_t *element = NULL;
-
-    json_array_foreach (list, i, element) {
-        AUTO(free) char *there = key_of(element, k->by);
-
-        if (there == NULL)
-            continue;
-        if (strcmp(there, key) == 0)
-            return element;
-        if (found == NULL && is_same_key(k, there, key))
-            found = element;
-    }
-    return found;
-}
-
-/* Whether every element has that member, each another one. */
-static bool is_keyed_by(const json_t *list, const char *by)
-{
-    json_auto_t *seen = jsonx_must(json_object());
-    size_t i = 0;
-    json_t *element = NULL;
-
-    json_array_foreach (list, i, element) {
-        AUTO(free) char *key = json_is_object(element) ? key_of(element, by) : NULL;
-
-        if (key == NULL || json_object_get(seen, key) != NULL)
-            return false;
-        json_object_set_new(seen, key, json_true());
-    }
-    return json_array_size(list) > 0;
-}
-
-/* By what the list is a map: what the kind says, else "name", else "id"; NULL: it is none. */
-static const char *map_key(const struct spot *s, const struct docs *d)
-{
-    static const char *const common[] = { "name", "id" };
-    const json_t *list = json_array_size(d->desired) > 0 ? d->desired : d->actual;
-
-    if (s->property != NULL && s->property->map_by != NULL)
-        return is_keyed_by(list, s->property->map_by) ? s->property->map_by : NULL;
-    for (size_t i = 0; i < ARRAY_LEN(common); i++) {
-        if (is_keyed_by(list, common[i]))
-            return common[i];
-    }
-    return NULL;
-}
-
-static struct map_key known_key(const struct walk *w, const struct spot *s, const char *by)
-{
-    const struct spot m = spot_member(w,
-            &(struct spot){ .path = s->path,
-                    .key = s->key,
-                    .parent = "",
-                    .knowledge = arena_printf(w->arena, "%s[]", s->knowledge) },
-            by, false);
-
-    return (struct map_key){ .by = by,
-        .place = { .property = m.property, .key = by, .parent = s->key, .is_free = s->is_free } };
-}
 
 /* ---- elements that only the cloud has ---- */
 
-/* Services list what could be switched on: {"category": ..., "enabled": false}, weight 0. */
-static bool is_off(const json_t *element)
+bool walk_is_off(const json_t *element)
 {
     const json_t *enabled = jsonx_get_ci(element, "enabled");
     const json_t *weight = jsonx_get_ci(element, "weight");
@@ -129,22 +26,22 @@ static void walk_extra(struct walk *w, const struct spot *s, const json_t *actua
     const struct docs extra = { .actual = actual };
     const bool counts = w->is_drift ? w->takes_extras : was_ours || !w->has_last;
 
-    if (counts && !norm_is_empty(actual) && !is_off(actual))
+    if (counts && !norm_is_empty(actual) && !walk_is_off(actual))
         walk_note(w, s, &extra, NULL);
 }
 
 /* ---- maps ---- */
 
 static void walk_map_element(struct walk *w, const struct spot *s, const struct docs *d,
-        const struct map_key *by, const json_t *element)
+        const struct list_key *by, const json_t *element)
 {
-    AUTO(free) char *key = key_of(element, by->by);
+    AUTO(free) char *key = list_key_of(element, by->by);
     const struct spot m = spot_element(w, s, key);
     const struct docs v = { .desired = element,
-        .stored = find_by_key(d->stored, by, key),
-        .last = find_by_key(d->last, by, key),
-        .actual = find_by_key(d->actual, by, key),
-        .observed = find_by_key(d->observed, by, key) };
+        .stored = list_key_find(d->stored, by, key),
+        .last = list_key_find(d->last, by, key),
+        .actual = list_key_find(d->actual, by, key),
+        .observed = list_key_find(d->observed, by, key) };
 
     if (v.actual == NULL)
         walk_note(w, &m, &v, NULL);
@@ -153,7 +50,7 @@ static void walk_map_element(struct walk *w, const struct spot *s, const struct 
 }
 
 static void walk_map(
-        struct walk *w, const struct spot *s, const struct docs *d, const struct map_key *by)
+        struct walk *w, const struct spot *s, const struct docs *d, const struct list_key *by)
 {
     size_t i = 0;
     json_t *element = NULL;
@@ -161,13 +58,15 @@ static void walk_map(
     json_array_foreach (d->desired, i, element)
         walk_map_element(w, s, d, by, element);
     json_array_foreach (d->actual, i, element) {
-        AUTO(free) char *key = key_of(element, by->by);
+        AUTO(free) char *key = list_key_of(element, by->by);
 
-        if (key == NULL || find_by_key(d->desired, by, key) != NULL || walk_is_added(s, key))
+        if (key == NULL || list_key_find(d->desired, by, key) != NULL)
             continue;
         const struct spot m = spot_element(w, s, key);
+        const bool was_ours = list_key_find(d->last, by, key) != NULL;
 
-        walk_extra(w, &m, element, find_by_key(d->last, by, key) != NULL);
+        if (was_ours || !walk_is_added(s, key))
+            walk_extra(w, &m, element, was_ours);
     }
 }
 
@@ -307,7 +206,7 @@ static bool is_set_by_look(const json_t *list)
     return json_array_size(list) > 0;
 }
 
-static bool is_set_like(const struct spot *s, const struct docs *d)
+bool walk_is_set(const struct spot *s, const struct docs *d)
 {
     if (json_array_size(d->actual) > PAIR_MAX || json_array_size(d->desired) > PAIR_MAX)
         return false;
@@ -373,15 +272,12 @@ void walk_list(struct walk *w, const struct spot *s, const struct docs *given)
     l.stored = json_is_array(d->stored) ? d->stored : NULL;
     l.last = json_is_array(d->last) ? d->last : NULL;
     l.observed = json_is_array(d->observed) ? d->observed : NULL;
-    const char *by = map_key(s, &l);
+    struct list_key by = { 0 };
 
-    if (by != NULL) {
-        const struct map_key k = known_key(w, s, by);
-
-        walk_map(w, s, &l, &k);
-    } else if (is_set_like(s, &l)) {
+    if (list_key_choose(w, s, &l, &by))
+        walk_map(w, s, &l, &by);
+    else if (walk_is_set(s, &l))
         walk_set(w, s, &l);
-    } else {
+    else
         walk_ordered(w, s, &l);
-    }
 }

@@ -50,6 +50,14 @@ struct diff_input {
 void plan_diff(struct arena *arena, const struct diff_input *in, struct change_list *ret,
         struct change_list *ret_drift);
 /*
+ * What is sent to make the resource like `desired`: the document with what others added to lists
+ * that are maps or sets, and to maps, since the last write: sending the list without it would drop
+ * it. *ret_kept (may be NULL) tells which: CHANGE_ADD what goes along, CHANGE_REMOVE what can't be
+ * sent again and is lost. Owned.
+ */
+MUST_CHECK json_t *plan_body(
+        struct arena *arena, const struct diff_input *in, struct change_list *ret_kept);
+/*
  * The merge patch (RFC 7396) that turns the resource into `desired`: only what changes, null for
  * what was removed, lists whole; write-only members that the service wants with every write come
  * along. Owned.
@@ -114,15 +122,16 @@ struct plan_item {
     const json_t *actual;               /* or NULL */
     struct change_list changes;         /* for create: empty */
     struct change_list drift;           /* what others changed */
-    const char *reason;                 /* why this action, or NULL where it goes without saying */
-    const char *moved_from;             /* the address it had, or NULL; with any action */
-    const char *goes_with;              /* address whose deletion takes it along: no own DELETE */
-    bool loses_data;                    /* delete or replace of what holds data */
-    bool is_protected;                  /* refused without --allow-data-loss NAME */
-    bool needs_replace_consent;         /* refused without --allow-replace NAME */
-    const char *downtime;               /* what is not available meanwhile, or NULL */
-    double minutes;                     /* usual time, from the kind */
-    const size_t *needs;                /* indexes of items that must be done before this begins */
+    struct change_list kept;    /* update: what others added to lists that are sent (plan_body) */
+    const char *reason;         /* why this action, or NULL where it goes without saying */
+    const char *moved_from;     /* the address it had, or NULL; with any action */
+    const char *goes_with;      /* address whose deletion takes it along: no own DELETE */
+    bool loses_data;            /* delete or replace of what holds data */
+    bool is_protected;          /* refused without --allow-data-loss NAME */
+    bool needs_replace_consent; /* refused without --allow-replace NAME */
+    const char *downtime;       /* what is not available meanwhile, or NULL */
+    double minutes;             /* usual time, from the kind */
+    const size_t *needs;        /* indexes of items that must be done before this begins */
     size_t need_count;
     /*
      * For what has a delete of its own (DELETE; REPLACE without goes_with): indexes of items whose

@@ -67,6 +67,20 @@ static json_t *drift_json(const struct change_list *list)
     return j;
 }
 
+/* What others added to lists that are written: whether it goes along or is lost. */
+static json_t *kept_json(const struct change_list *list)
+{
+    json_t *j = jsonx_must(json_array());
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct change *c = &list->items[i];
+
+        json_array_append_new(j, jsonx_must(json_pack("{s:s, s:b, s:s?}", "path", c->path, "lost",
+                                         (int)(c->action == CHANGE_REMOVE), "reason", c->reason)));
+    }
+    return j;
+}
+
 static void set_text(json_t *j, const char *name, const char *text)
 {
     if (text != NULL)
@@ -89,6 +103,8 @@ static json_t *item_json(const struct plan *p, const struct plan_item *i)
             "drift", drift_json(&i->drift), "needs", needs_json(p, i), "loses_data",
             (int)i->loses_data, "protected", (int)i->is_protected, "minutes", i->minutes));
 
+    if (i->kept.count > 0)
+        json_object_set_new(j, "kept", kept_json(&i->kept));
     set_text(j, "id", i->id);
     set_text(j, "kind", i->kind == NULL ? NULL : i->kind->name);
     set_text(j, "type", i->kind == NULL ? NULL : i->kind->type);

@@ -48,6 +48,10 @@ struct docs {
 
 void walk_value(struct walk *w, const struct spot *s, const struct docs *d);
 void walk_list(struct walk *w, const struct spot *s, const struct docs *given);
+/* Whether the order of this list does not count. */
+bool walk_is_set(const struct spot *s, const struct docs *d);
+/* Services list what could be switched on: {"category": ..., "enabled": false}, weight 0. */
+bool walk_is_off(const json_t *element);
 /* Notes a change at this place. */
 void walk_note(struct walk *w, const struct spot *s, const struct docs *d, const char *reason);
 /* Whether nothing would be noted at this place. */
@@ -55,6 +59,8 @@ bool walk_is_same(const struct walk *w, const struct spot *s, const struct docs 
 /* The place of a member, and of an element (`name`: its key or index). */
 struct spot spot_member(const struct walk *w, const struct spot *s, const char *key, bool is_map);
 struct spot spot_element(const struct walk *w, const struct spot *s, const char *name);
+/* Maps whose keys and values are the user's own, by their name: tags and the like. */
+bool walk_is_free_map(const char *key);
 /* Whether the kind describes the members of this object as values of a free map ("{}"). */
 bool walk_is_map(const struct walk *w, const struct spot *s);
 /* What a kind says is no change although the values differ (tolerate.c). */

@@ -165,6 +165,22 @@ static void add_warnings(const struct plan_text *t, const struct plan_item *item
         add_warning(t, out, STYLE_WARN, "downtime", item->downtime);
 }
 
+/* What others added to the lists that are sent. */
+static void add_kept(const struct plan_text *t, const struct plan_item *item, struct buf *out)
+{
+    for (size_t i = 0; i < item->kept.count; i++) {
+        const struct change *c = &item->kept.items[i];
+        const bool is_lost = c->action == CHANGE_REMOVE;
+
+        buf_add_text(out, "      ");
+        style_addf(out, t->has_color, is_lost ? STYLE_BAD : STYLE_DIM, "%s %s: %s",
+                is_lost ? "!" : "=", c->path, c->reason);
+        if (!is_lost)
+            style_add(out, t->has_color, STYLE_DIM, ", stays");
+        buf_add_char(out, '\n');
+    }
+}
+
 static void add_detailed(const struct plan_text *t, const struct plan_item *item, struct buf *out)
 {
     add_head(t, item->action, out);
@@ -178,6 +194,7 @@ static void add_detailed(const struct plan_text *t, const struct plan_item *item
         buf_addf(out, "      %s\n", item->reason);
     for (size_t i = 0; i < item->changes.count; i++)
         add_change(t, &item->changes.items[i], out);
+    add_kept(t, item, out);
     add_warnings(t, item, out);
 }
 

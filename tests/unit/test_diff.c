@@ -564,10 +564,96 @@ static void test_observed_keeps_no_secret(void **unused)
     assert_true(json_equal(kept, read_json(arena, "{'p':{'a':1,'l':[{'name':'k','b':2}]}}")));
 }
 
+/* what is sent, and what of others goes along (=) or is lost (!) */
+struct body_row {
+    const char *what, *desired, *last, *actual, *want, *kept;
+};
+
+static const char *kept_summary(struct arena *arena, const struct change_list *list)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < list->count; i++)
+        text = arena_printf(arena, "%s%s%s%s", text, i == 0 ? "" : " ",
+                list->items[i].action == CHANGE_REMOVE ? "!" : "=", list->items[i].path);
+    return text;
+}
+
+static void test_what_others_added_goes_along(void **unused)
+{
+    (void)unused;
+    static const struct body_row rows[] = {
+        { "nothing of others", "{'l':[{'name':'a'}]}", "{'l':[{'name':'a'}]}",
+                "{'l':[{'name':'a','etag':'x'}]}", "{'l':[{'name':'a'}]}", "" },
+        { "an element by name", "{'l':[{'name':'a'}]}", "{'l':[{'name':'a'}]}",
+                "{'l':[{'name':'b','p':1,'etag':'x','ro':2},{'name':'a'}]}",
+                "{'l':[{'name':'a'},{'name':'b','p':1}]}", "=l[b]" },
+        { "ours that is removed goes", "{'l':[{'name':'a'}]}", "{'l':[{'name':'a'},{'name':'b'}]}",
+                "{'l':[{'name':'a'},{'name':'b'},{'name':'c'}]}",
+                "{'l':[{'name':'a'},{'name':'c'}]}", "=l[c]" },
+        { "within an element", "{'l':[{'name':'a','m':[{'name':'x'}]}]}",
+                "{'l':[{'name':'a','m':[{'name':'x'}]}]}",
+                "{'l':[{'name':'a','m':[{'name':'x'},{'name':'y'}]}]}",
+                "{'l':[{'name':'a','m':[{'name':'x'},{'name':'y'}]}]}", "=l[a].m[y]" },
+        { "a tag", "{'tags':{'a':'1'}}", "{'tags':{'a':'0'}}", "{'tags':{'a':'0','b':'2'}}",
+                "{'tags':{'a':'1','b':'2'}}", "=tags.b" },
+        { "a tag that was ours", "{'tags':{'a':'1'}}", "{'tags':{'a':'1','b':'2'}}",
+                "{'tags':{'a':'1','B':'2'}}", "{'tags':{'a':'1'}}", "" },
+        { "an identity", "{'identity':{'ids':{'/subscriptions/a':{}}}}",
+                "{'identity':{'ids':{'/subscriptions/a':{}}}}",
+                "{'identity':{'ids':{'/subscriptions/A':{},'/subscriptions/b':{'clientId':'1'}}}}",
+                "{'identity':{'ids':{'/subscriptions/a':{},'/subscriptions/b':{}}}}",
+                "=identity.ids[\"/subscriptions/b\"]" },
+        { "a set of the kind's", "{'set':['a']}", "{'set':['a']}", "{'set':['b','A']}",
+                "{'set':['a','b','A']}", "=set[b] =set[A]" },
+        { "networks", "{'n':['10.0.0.0/8']}", "{'n':['11.0.0.0/8']}",
+                "{'n':['11.0.0.0/8','12.0.0.0/8']}", "{'n':['10.0.0.0/8','12.0.0.0/8']}",
+                "=n[12.0.0.0/8]" },
+        { "order counts", "{'z':['a']}", "{'z':['a']}", "{'z':['a','b']}", "{'z':['a']}", "" },
+        { "objects without a key", "{'z':[{'v':1}]}", "{'z':[{'v':1}]}", "{'z':[{'v':2}]}",
+                "{'z':[{'v':1}]}", "" },
+        { "a list that only others have", "{'p':1}", "{'p':1}",
+                "{'p':1,'map':[{'key':'a'}],'z':[{'name':'x'}],'q':2}",
+                "{'p':1,'map':[{'key':'a'}]}", "=map[a]" },
+        { "the service's own", "{'own':[]}", "{'own':[]}", "{'own':[{'name':'sysA'}]}",
+                "{'own':[]}", "" },
+        { "what is off", "{'l':[{'name':'a'}]}", "{'l':[{'name':'a'}]}",
+                "{'l':[{'name':'a'},{'name':'b','enabled':false}]}", "{'l':[{'name':'a'}]}", "" },
+        { "a secret that is not told", "{'keys':[{'name':'a'}]}", "{'keys':[{'name':'a'}]}",
+                "{'keys':[{'name':'a'},{'name':'b'}]}", "{'keys':[{'name':'a'}]}", "!keys[b]" },
+        { "never written by us", "{'l':[{'name':'a'}]}", NULL, "{'l':[{'name':'b'}]}",
+                "{'l':[{'name':'a'}]}", "" },
+        { "nothing is there", "{'l':[{'name':'a'}]}", "{'l':[{'name':'a'}]}", NULL,
+                "{'l':[{'name':'a'}]}", "" },
+    };
+    static const char *const kind = "  l[].ro: {read_only: true}\n"
+                                    "  set: {type: array, set: true}\n"
+                                    "  map: {type: array, map_by: key}\n"
+                                    "  own: {type: array, map_by: name, added: [sys*]}\n"
+                                    "  keys: {type: array, map_by: name, not_resent: true}\n";
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(arena) struct arena *arena = arena_new();
+        struct change_list kept = { 0 };
+        json_auto_t *body = plan_body(arena,
+                &(struct diff_input){ .kind = read_kind(arena, kind),
+                        .desired = read_json(arena, rows[i].desired),
+                        .last_applied = read_json(arena, rows[i].last),
+                        .actual = read_json(arena, rows[i].actual) },
+                &kept);
+
+        if (!json_equal(body, read_json(arena, rows[i].want)))
+            fail_msg("%s: %s", rows[i].what, jsonx_dump(body));
+        if (strcmp(kept_summary(arena, &kept), rows[i].kept) != 0)
+            fail_msg("%s: kept '%s'", rows[i].what, kept_summary(arena, &kept));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_general_rules),
+        cmocka_unit_test(test_what_others_added_goes_along),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_three_ways),

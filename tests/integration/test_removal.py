@@ -1,0 +1,205 @@
+"""What the file no longer has is taken from the cloud, each sort of thing; what others added stays, and the
+plan says so."""
+import json
+import os
+import unittest
+
+import support
+
+STACK = """\
+deployer: 1
+stack: edge
+location: japaneast
+catalog: [catalog]
+azure: {subscription: "${env.AZURE_SUBSCRIPTION_ID}", resource_group: rg-edge, tags: {owner: us, stage: dev}}
+services:
+  edge:
+    use: edge
+    with:
+      rules: {one: 100, two: 110}
+      subnets: {a: 10.0.1.0/24, b: 10.0.2.0/24}
+      addresses: [203.0.113.7, 203.0.113.8]
+      dns: 10.0.0.10
+      parameters: {work_mem: "8192", log_connections: "on"}
+      records: [first, second]
+"""
+SERVICE = """\
+format: 1
+service: edge
+title: Edge
+inputs:
+  rules: {type: map, default: {}}
+  subnets: {type: map, default: {}}
+  addresses: {type: list, default: []}
+  dns: {type: string}
+  parameters: {type: map, default: {}}
+  records: {type: list, default: []}
+  password: {type: string, secret: true, required: true, env: PASSWORD}
+resources:
+  guard:
+    kind: network_security_group
+    name: nsg-edge
+    body:
+      properties:
+        securityRules:
+          - $each: "${input.rules}"
+            name: "${item.key}"
+            properties: {priority: "${item.value}", direction: Inbound, access: Allow, protocol: Tcp, sourceAddressPrefix: "*",
+                         sourcePortRange: "*", destinationAddressPrefix: "*", destinationPortRange: "443"}
+  net:
+    kind: virtual_network
+    name: vnet-edge
+    body:
+      properties:
+        addressSpace: {addressPrefixes: [10.0.0.0/16]}
+        dhcpOptions: {$if: "${input.dns != null}", dnsServers: ["${input.dns}"]}
+        subnets:
+          - $each: "${input.subnets}"
+            name: "${item.key}"
+            properties: {addressPrefix: "${item.value}"}
+  files:
+    kind: storage_account
+    name: stedge
+    unique: false
+    body:
+      kind: StorageV2
+      sku: {name: Standard_LRS}
+      properties:
+        minimumTlsVersion: TLS1_2
+        networkAcls:
+          defaultAction: Deny
+          ipRules:
+            - $each: "${input.addresses}"
+              value: "${item.value}"
+  server:
+    kind: postgres_server
+    name: psql-edge
+    unique: false
+    body:
+      sku: {name: Standard_B1ms, tier: Burstable}
+      properties: {version: "16", administratorLogin: us, administratorLoginPassword: "${input.password}", storage: {storageSizeGB: 32}}
+  parameter:
+    kind: postgres_configuration
+    each: "${input.parameters}"
+    name: "${each.key}"
+    parent: "${resource.server.id}"
+    body: {properties: {value: "${each.value}", source: user-override}}
+  zone:
+    kind: private_dns_zone
+    name: edge.internal
+    body: {}
+  record:
+    kind: dns_a_record
+    each: "${input.records}"
+    name: "${each.key}"
+    parent: "${resource.zone.id}"
+    body: {properties: {ttl: 60, aRecords: [{ipv4Address: 10.0.0.4}]}}
+"""
+
+
+class Edge(unittest.TestCase):
+    def setUp(self):
+        self.box = support.Sandbox()
+        self.addCleanup(self.box.__exit__)
+        self.stack = support.Stack(self.box, STACK, "PASSWORD=abcdefgh12345678\n")
+        self.addCleanup(self.stack.__exit__)
+        os.makedirs(self.stack.path("catalog/services/edge"))
+        self.stack.write("catalog/services/edge/service.yaml", SERVICE)
+        self.apply()
+
+    def run_ok(self, *args, status=0):
+        done = self.stack.run(*args)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done
+
+    def apply(self, *args):
+        return self.run_ok("apply", "--yes", "--skip-checks", *args)
+
+    def edit(self, old, new):
+        with open(self.stack.path("stack.yaml")) as text:
+            stack = text.read()
+        self.assertIn(old, stack)
+        self.stack.write("stack.yaml", stack.replace(old, new))
+
+    def plan(self):
+        actions = json.loads(self.run_ok("plan", "--skip-checks", "-o", "json").stdout)["actions"]
+        return {a["address"]: a for a in actions if a["action"] not in ("none", "read")}
+
+    def path(self, resource):
+        return "%s/resourceGroups/rg-edge/providers/%s" % (self.box.subscription, resource)
+
+    def get(self, resource, version="2025-05-01"):
+        return self.box.call("GET", self.path(resource), version=version)
+
+    def put(self, resource, change, version="2025-05-01"):
+        """What somebody else does: reads, changes, writes."""
+        document = self.get(resource, version).json
+        change(document)
+        answer = self.box.call("PUT", self.path(resource), document, version)
+        self.assertLess(answer.status, 300, answer.text)
+
+    def settles(self):
+        self.apply()
+        self.assertEqual(self.plan(), {})
+
+
+NSG = "Microsoft.Network/networkSecurityGroups/nsg-edge"
+VNET = "Microsoft.Network/virtualNetworks/vnet-edge"
+STORAGE = "Microsoft.Storage/storageAccounts/stedge"
+
+
+class Others(Edge):
+    def names(self, resource, path, key="name", version="2025-05-01"):
+        value = self.get(resource, version).json
+        for name in path.split("."):
+            value = value[name]
+        return sorted(e[key] for e in value)
+
+    def kept(self, address):
+        item = self.plan()[address]
+        self.assertEqual(item["action"], "update", item)
+        return [(k["path"], k["lost"]) for k in item.get("kept", [])]
+
+    def test_a_rule_of_others_stays(self):
+        def add(nsg):
+            nsg["properties"]["securityRules"].append({"name": "theirs", "properties": {
+                "priority": 200, "direction": "Inbound", "access": "Deny", "protocol": "*", "sourceAddressPrefix": "*",
+                "sourcePortRange": "*", "destinationAddressPrefix": "*", "destinationPortRange": "22"}})
+            nsg.setdefault("tags", {})["theirs"] = "x"
+        self.put(NSG, add)
+        self.assertEqual(self.plan(), {}, "it is drift, and left alone")
+        self.assertIn("properties.securityRules[theirs]", self.run_ok("plan", "--skip-checks", "--drift").stdout)
+        self.edit("rules: {one: 100, two: 110}", "rules: {one: 101}")
+        self.assertEqual(self.kept("edge.guard"), [("properties.securityRules[theirs]", False), ("tags.theirs", False)])
+        self.assertIn("= properties.securityRules[theirs]: added by others, stays", self.run_ok("plan", "--skip-checks").stdout)
+        self.settles()
+        self.assertEqual(self.names(NSG, "properties.securityRules"), ["one", "theirs"])
+        self.assertEqual(self.get(NSG).json["tags"]["theirs"], "x")
+
+    def test_a_subnet_of_others_stays(self):
+        self.put(VNET, lambda net: net["properties"]["subnets"].append(
+            {"name": "theirs", "properties": {"addressPrefix": "10.0.9.0/24"}}))
+        self.edit("b: 10.0.2.0/24", "c: 10.0.3.0/24")
+        self.assertEqual(self.kept("edge.net"), [("properties.subnets[theirs]", False)])
+        self.settles()
+        self.assertEqual(self.names(VNET, "properties.subnets"), ["a", "c", "theirs"])
+
+    def test_an_address_of_others_stays_in_a_patch(self):
+        self.put(STORAGE, lambda s: s["properties"]["networkAcls"]["ipRules"].append({"value": "198.51.100.1"}), "2025-01-01")
+        self.edit("[203.0.113.7, 203.0.113.8]", "[203.0.113.7]")
+        self.assertEqual(self.kept("edge.files"), [("properties.networkAcls.ipRules[198.51.100.1]", False)])
+        self.settles()
+        self.assertEqual(self.names(STORAGE, "properties.networkAcls.ipRules", "value", "2025-01-01"), ["198.51.100.1", "203.0.113.7"])
+
+    def test_a_list_that_the_file_does_not_have(self):
+        self.edit("      subnets: {a: 10.0.1.0/24, b: 10.0.2.0/24}\n", "")
+        self.settles()
+        self.put(VNET, lambda net: net["properties"].update(subnets=[
+            {"name": "theirs", "properties": {"addressPrefix": "10.0.9.0/24"}}]))
+        self.edit("dns: 10.0.0.10", "dns: 10.0.0.11")
+        self.settles()
+        self.assertEqual(self.names(VNET, "properties.subnets"), ["theirs"])
+
+
+if __name__ == "__main__":
+    unittest.main()
