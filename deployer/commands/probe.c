@@ -2,6 +2,7 @@
  * probe - endpoints by their URLs: what a check of verify would find there.
  */
 #include "base/alloc.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/jsonx.h"
 #include "commands/command.h"
@@ -110,8 +111,10 @@ static struct err *run(int argc, char **argv)
     json_auto_t *checks = jsonx_must(json_array());
     const int64_t started_ms = clock_now_ms();
 
-    for (size_t i = 0; i < list.count; i++)
+    for (size_t i = 0; i < list.count; i++) {
         json_array_append_new(checks, check_of(&c, &list.items[i], &net));
+        TRY(cancel_check());
+    }
     json_auto_t *document = verdict_document(&set, "probe", checks, clock_now_ms() - started_ms);
 
     TRY(verdict_write(&c, document));

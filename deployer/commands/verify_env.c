@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/doc.h"
 #include "base/file.h"
@@ -73,6 +74,7 @@ struct err *verify_env_file(struct context *c, const char *file, const char *fai
     for (size_t i = 0; i < env.jobs.count && c->timeout_ms > 0; i++)
         env.jobs.items[i].timeout_ms = c->timeout_ms;
     verify_run(&env.jobs, &o, NULL, NULL);
+    TRY(cancel_check());
     json_auto_t *checks = jsonx_copy(env.problems);
     json_auto_t *probed = verify_checks_json(&env.jobs);
 

@@ -13,6 +13,7 @@
 #include <curl/curl.h>
 
 #include "base/alloc.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/encode.h"
@@ -196,7 +197,7 @@ static bool run_step(const struct dialog *d, const json_t *step)
         record(d, step, answer, status, is_answered && wrong == NULL);
         if (is_answered && wrong == NULL)
             return true;
-        if (clock_now_ms() + AGAIN_MS < until_ms) {
+        if (clock_now_ms() + AGAIN_MS < until_ms && !cancel_is_asked()) {
             clock_sleep_ms(AGAIN_MS);
             continue;
         }

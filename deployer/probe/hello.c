@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/jsonx.h"
 #include "probe/ch_native.h"
@@ -51,7 +52,7 @@ static bool wait_for_answer(const struct probe_job *job, json_t *evidence,
         struct attempt attempts[ARRAY_LEN(openings)], int64_t until_ms)
 {
     while (clock_left_ms(until_ms) > 0) {
-        struct pollfd fds[ARRAY_LEN(openings)];
+        struct pollfd fds[ARRAY_LEN(openings) + 1];
         size_t open = 0;
 
         for (size_t i = 0; i < ARRAY_LEN(openings); i++) {
@@ -59,7 +60,9 @@ static bool wait_for_answer(const struct probe_job *job, json_t *evidence,
                 .events = POLLIN };
             open += fds[i].fd >= 0;
         }
-        if (open == 0 || poll(fds, ARRAY_LEN(openings), (int)clock_left_ms(until_ms)) <= 0)
+        fds[ARRAY_LEN(openings)] = (struct pollfd){ .fd = cancel_fd(), .events = POLLIN };
+        if (open == 0 || poll(fds, ARRAY_LEN(fds), (int)clock_left_ms(until_ms)) <= 0
+                || cancel_is_asked())
             return false;
         for (size_t i = 0; i < ARRAY_LEN(openings); i++) {
             char bytes[256];

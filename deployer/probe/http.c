@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/jsonx.h"
 #include "base/text.h"
@@ -111,6 +112,17 @@ static void check_status(const struct probe_job *job, json_t *evidence)
     }
 }
 
+/* curl asks once a second and at each event. */
+static int stop_on_signal(void *arg, curl_off_t all, curl_off_t down, curl_off_t due, curl_off_t up)
+{
+    (void)arg;
+    (void)all;
+    (void)down;
+    (void)due;
+    (void)up;
+    return cancel_is_asked() ? 1 : 0;
+}
+
 static CURL *make_handle(const struct probe_job *job, const struct http_probe_request *r,
         const struct net_address *address, const struct tls_options *tls, struct answer *a,
         struct curl_slist **ret_connect)
@@ -150,6 +162,8 @@ static CURL *make_handle(const struct probe_job *job, const struct http_probe_re
     /* Names and chains were judged by the tls step; here they would only hide what answers. */
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, tls->mode >= TLS_MODE_VERIFY_CA ? 1L : 0L);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, tls->mode == TLS_MODE_VERIFY ? 2L : 0L);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, stop_on_signal);
     if (ca == NULL)
         ca = job->net->ca_file;
     if (ca != NULL)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/jsonx.h"
 #include "probe/resolve.h"
@@ -170,13 +171,14 @@ bool net_resolve(const struct probe_job *job, json_t *evidence, const char *host
 
 bool net_wait(int fd, short events, int64_t deadline_ms)
 {
-    struct pollfd p = { .fd = fd, .events = events };
+    /* After a signal nobody waits for anything: the rest of the probe fails at once. */
+    struct pollfd p[] = { { .fd = fd, .events = events }, { .fd = cancel_fd(), .events = POLLIN } };
 
     for (;;) {
-        const int rc = poll(&p, 1, clock_left_ms(deadline_ms));
+        const int rc = poll(p, ARRAY_LEN(p), clock_left_ms(deadline_ms));
 
         if (rc > 0)
-            return true;
+            return p[1].revents == 0;
         if (rc == 0 || errno != EINTR)
             return false;
     }

@@ -44,7 +44,7 @@ int net_connect(
 int net_dial(const struct probe_job *job, json_t *evidence, uint16_t default_port);
 /* Without facts: one address, a deadline; -1 and errno. */
 int net_connect_quietly(const struct net_address *address, int64_t deadline_ms);
-/* Waits for POLLIN/POLLOUT; false at the deadline. */
+/* Waits for POLLIN/POLLOUT; false at the deadline, and at once when a signal asked for the end. */
 bool net_wait(int fd, short events, int64_t deadline_ms);
 /* Sends all; false with errno (ETIMEDOUT at the deadline). */
 bool net_send(int fd, struct str bytes, int64_t deadline_ms);

@@ -10,6 +10,7 @@
 #include <ares.h>
 
 #include "base/alloc.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/str.h"
 
@@ -163,14 +164,14 @@ static void wait_for_both(
 {
     while (!a->is_done || !b->is_done) {
         ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-        struct pollfd fds[ARES_GETSOCK_MAXNUM];
+        struct pollfd fds[ARES_GETSOCK_MAXNUM + 1];
         const unsigned mask = (unsigned)ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
         struct timeval max = { .tv_sec = clock_left_ms(deadline_ms) / 1000,
             .tv_usec = clock_left_ms(deadline_ms) % 1000 * 1000 };
         struct timeval tv;
         nfds_t n = 0;
 
-        if (clock_left_ms(deadline_ms) == 0)
+        if (clock_left_ms(deadline_ms) == 0 || cancel_is_asked())
             return;
         for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
             const bool reads = (mask & 1u << i) != 0;
@@ -182,7 +183,8 @@ static void wait_for_both(
         }
         const struct timeval *t = ares_timeout(channel, &max, &tv);
 
-        poll(fds, n, (int)(t->tv_sec * 1000 + t->tv_usec / 1000) + 1);
+        fds[n] = (struct pollfd){ .fd = cancel_fd(), .events = POLLIN };
+        poll(fds, n + 1, (int)(t->tv_sec * 1000 + t->tv_usec / 1000) + 1);
         for (nfds_t i = 0; i < n; i++)
             ares_process_fd(channel,
                     (fds[i].revents & (POLLIN | POLLERR | POLLHUP)) != 0 ? fds[i].fd

@@ -42,6 +42,12 @@ static void run_one(const struct pool *p, struct verify_job *job)
         job->skip = xstrdup("interrupted");
     if (job->skip == NULL && job->broken == NULL)
         job->evidence = probe_run(&probe);
+    /* What a probe says that was cut short is nobody's fault. */
+    if (cancel_is_asked() && job->skip == NULL) {
+        job->skip = xstrdup("interrupted");
+        json_decref(job->evidence);
+        job->evidence = NULL;
+    }
     job->duration_ms = clock_now_ms() - started_ms;
     verify_judge(job, p->o);
 }

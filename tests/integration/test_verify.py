@@ -1,6 +1,10 @@
 """verify on a stack with real services: silent when all is well, and the name of what is not."""
 import json
 import os
+import signal
+import socket
+import subprocess
+import time
 import unittest
 
 import stack_bed
@@ -229,7 +233,6 @@ class Verify(unittest.TestCase):
         return folder
 
     def test_timeout_bounds_each_check(self):
-        import socket
         with socket.create_server(("127.0.0.1", 0)) as silent:
             _, document = self.bed.verify("--only", "redis.login")
             address = by_name(document)["redis.login"]["evidence"]["tcp"]["address"]
@@ -238,6 +241,39 @@ class Verify(unittest.TestCase):
         check = by_name(document)["redis.login"]
         self.assertEqual((status, check["status"]), (1, "fail"))
         self.assertLess(check["duration_ms"], 3000)
+
+    # ---- a signal ----
+
+    def ends_in_time(self, number, *args):
+        """The signal comes while nobody answers; exit status, and that no finding was made of it."""
+        process = subprocess.Popen([stack_bed.DEPLOYER, *args], cwd=self.bed.folder, env=self.bed.env, text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            time.sleep(1.5)
+            self.assertIsNone(process.poll(), "it ended before the signal")
+            sent = time.monotonic()
+            process.send_signal(number)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+            process.wait()
+        self.assertLess(time.monotonic() - sent, 5, err)
+        self.assertEqual((process.returncode, out), (128 + number, ""), err)
+
+    def test_a_signal_ends_it_within_five_seconds(self):
+        _, document = self.bed.verify()
+        seen = [c["evidence"]["tcp"] for c in document["checks"] if "tcp" in c["evidence"]]
+        stack = ["verify", "stack.yaml", *self.bed.on(), "--timeout", "60s", "-o", "json"]
+        with socket.create_server(("127.0.0.1", 0), backlog=50) as silent, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            port, resolver = silent.getsockname()[1], "127.0.0.1:%d" % deaf.getsockname()[1]
+            rules = {"%s/32=127.0.0.1/32" % t["address"] for t in seen} | {":%d=:%d" % (t["port"], port) for t in seen}
+            url = "redis://:labpass@127.0.0.1:%d" % port
+            for number, args in ((signal.SIGINT, [*stack, "--address-map", ",".join(sorted(rules))]),
+                                 (signal.SIGTERM, [*stack, "--resolver", resolver]),
+                                 (signal.SIGINT, ["probe", url, "http://127.0.0.1:%d/" % port, "--timeout", "60s", "-o", "json"])):
+                with self.subTest(args[0], args=args[-1]):
+                    self.ends_in_time(number, *args)
 
     def test_checks_run_side_by_side(self):
         """By evidence: the whole is nearer to the slowest check than to the sum of all."""
