@@ -201,6 +201,11 @@ packages-unit packages-test packages-services packages-dev: packages-%:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(B)/deployer $(B)/deployer-sandbox $(DESTDIR)$(PREFIX)/bin
+	$(Q)for what in bash:bash-completion/completions/deployer zsh:zsh/site-functions/_deployer \
+			fish:fish/vendor_completions.d/deployer.fish man:man/man1/deployer.1; do \
+		file=$(DESTDIR)$(PREFIX)/share/$${what#*:}; \
+		install -d "$$(dirname "$$file")" && $(B)/deployer completion "$${what%%:*}" >"$$file" || exit 1; \
+	done
 
 .PHONY: dist
 dist:

@@ -12,55 +12,33 @@
 #include "commands/context.h"
 
 /* In the order of `deployer --help`. */
-static const struct command *const commands[] = {
-    &command_init,
-    &command_validate,
-    &command_config,
-    &command_plan,
-    &command_apply,
-    &command_destroy,
-    &command_status,
-    &command_outputs,
-    &command_env,
-    &command_import,
-    &command_bootstrap,
-    &command_diff,
-    &command_explain,
-    &command_probe,
-    &command_runbooks,
-    &command_verify,
-    &command_sandbox,
-    &command_state,
-    &command_force_unlock,
-    &command_version,
-};
-
 static void print_help(FILE *to)
 {
     fputs("deployer: takes a stack in one YAML file to running, verified services on Azure\n\n"
           "Usage: deployer COMMAND [ARGUMENTS]\n\nCommands:\n",
             to);
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        fprintf(to, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
+    for (size_t i = 0; command_table[i] != NULL; i++)
+        fprintf(to, "  %-14s %s\n", command_table[i]->name, command_table[i]->summary);
     fputs("\n'deployer COMMAND --help' describes a command and its options.\n", to);
 }
 
 static const struct command *find_command(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        if (text_eq(commands[i]->name, name))
-            return commands[i];
+    for (size_t i = 0; command_table[i] != NULL; i++) {
+        if (text_eq(command_table[i]->name, name))
+            return command_table[i];
     }
     return NULL;
 }
 
 static struct err *unknown_command(const char *name)
 {
-    const char *names[ARRAY_LEN(commands)];
+    const char *names[COMMANDS_MAX];
+    size_t count = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        names[i] = commands[i]->name;
-    const char *meant = text_suggest(str_of(name), names, ARRAY_LEN(names));
+    for (; command_table[count] != NULL && count < COMMANDS_MAX; count++)
+        names[count] = command_table[count]->name;
+    const char *meant = text_suggest(str_of(name), names, count);
 
     if (meant != NULL)
         return err_new(ERR_USAGE, 0, "'%s' is not a command (did you mean %s?)", name, meant);

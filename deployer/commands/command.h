@@ -15,6 +15,12 @@ struct command {
     struct err *(*run)(int argc, char **argv);
 };
 
+#define COMMANDS_MAX 40u
+
+/* All of them, in the order of the help; the last is NULL. */
+extern const struct command *const command_table[];
+
+extern const struct command command_completion;
 extern const struct command command_config;
 extern const struct command command_diff;
 extern const struct command command_init;

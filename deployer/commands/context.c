@@ -48,15 +48,17 @@ static void add_to_list(struct arena *arena, struct context_list *list, const ch
 
 static void collect_options(struct parse *p)
 {
+    static const char *const targets[] = { "azure", "sandbox", NULL };
+    static const char *const log_formats[] = { "text", "json", NULL };
     struct context *c = p->c;
     const struct context_option common[] = {
         { .name = "environment", .letter = 'e', .value = &c->environment },
-        { .name = "target", .value = &p->target },
+        { .name = "target", .value = &p->target, .words = targets },
         { .name = "state", .value = &c->state_url },
         { .name = "var", .list = &c->vars },
         { .name = "catalog", .list = &c->catalogs },
         { .name = "log-level", .value = &p->log_level },
-        { .name = "log-format", .value = &p->log_format },
+        { .name = "log-format", .value = &p->log_format, .words = log_formats },
         { .name = "no-color", .flag = &p->no_color },
         { .name = "timeout", .value = &p->timeout },
         { .name = "output", .letter = 'o', .list = &p->outputs },
@@ -70,6 +72,33 @@ static void collect_options(struct parse *p)
         p->all[p->count++] = common[i];
     for (size_t i = 0; i < p->spec->option_count && p->count < OPTIONS_MAX; i++)
         p->all[p->count++] = p->spec->options[i];
+}
+
+/* "'x' is not one of a, b (did you mean a?)" unless the value is one of the words. */
+static struct err *check_word(
+        const struct parse *p, const char *what, const char *const *words, const char *value)
+{
+    AUTO(buf) struct buf list = BUF_INIT(BUF_TEXT_MAX);
+    size_t count = 0;
+
+    for (; words[count] != NULL; count++) {
+        if (text_eq(words[count], value))
+            return NULL;
+        buf_addf(&list, "%s%s", count == 0 ? "" : ", ", words[count]);
+    }
+    const char *meant = text_suggest(str_of(value), words, count);
+
+    return err_new(ERR_USAGE, 0, "%s: %s'%s' is not one of %s%s%s%s", p->command, what, value,
+            buf_text(&list), meant == NULL ? "" : " (did you mean ", meant == NULL ? "" : meant,
+            meant == NULL ? "" : "?)");
+}
+
+static struct err *check_option(
+        const struct parse *p, const struct context_option *o, const char *value)
+{
+    AUTO(free) char *what = xasprintf("--%s ", o->name);
+
+    return o->words == NULL ? NULL : check_word(p, what, o->words, value);
 }
 
 static void set_option(struct arena *arena, const struct context_option *o, const char *value)
@@ -148,6 +177,7 @@ static struct err *read_options(struct parse *p, int argc, char **argv)
                     p->all[optopt - OPTION_BASE].name);
         if (o == NULL)
             return unknown_option(p, argv[optind - 1]);
+        TRY(check_option(p, o, optarg));
         set_option(p->c->arena, o, optarg);
     }
     return NULL;
@@ -165,6 +195,8 @@ static struct err *read_args(struct parse *p, int argc, char **argv)
         err_set_hint(e, "deployer %s --help says what it takes", p->command);
         return e;
     }
+    if (p->spec->verbs != NULL && count > 0)
+        TRY(check_word(p, "", p->spec->verbs, argv[optind]));
     c->args = xcalloc(count + 1, sizeof(*c->args));
     for (size_t i = 0; i < count; i++)
         c->args[i] = argv[optind + (int)i];
@@ -226,9 +258,6 @@ static struct err *set_up_log(const struct parse *p)
 
     if (p->log_level != NULL)
         TRY(log_parse_level(p->log_level, &level));
-    if (p->log_format != NULL && !text_eq(p->log_format, "text") && !text_eq(p->log_format, "json"))
-        return err_new(ERR_USAGE, 0, "%s: --log-format '%s' is not one of text, json", p->command,
-                p->log_format);
     log_setup(level, text_eq(p->log_format, "json") ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
     return NULL;
 }
@@ -252,18 +281,14 @@ static const char *default_sandbox_dir(struct arena *arena)
     return arena_printf(arena, "%s/.local/state/deployer/sandbox", home == NULL ? "" : home);
 }
 
-static struct err *read_target(struct parse *p)
+static void read_target(struct parse *p)
 {
     struct context *c = p->c;
 
     c->is_target_given = p->target != NULL;
     c->target = p->target == NULL ? "azure" : p->target;
-    if (!text_eq(c->target, "azure") && !text_eq(c->target, "sandbox"))
-        return err_new(ERR_USAGE, 0, "%s: --target '%s' is not one of azure, sandbox", p->command,
-                c->target);
     if (c->sandbox_dir == NULL)
         c->sandbox_dir = default_sandbox_dir(c->arena);
-    return NULL;
 }
 
 static struct err *interpret(struct parse *p)
@@ -271,7 +296,7 @@ static struct err *interpret(struct parse *p)
     struct context *c = p->c;
 
     TRY(set_up_log(p));
-    TRY(read_target(p));
+    read_target(p);
     TRY(read_outputs(p));
     if (p->timeout != NULL) {
         struct err *e = num_parse_duration_ms(str_of(p->timeout), &c->timeout_ms);
@@ -287,6 +312,45 @@ static struct err *interpret(struct parse *p)
     return NULL;
 }
 
+/* Where context_describe wants the next answer. */
+static json_t **described;
+
+void context_describe(json_t **ret)
+{
+    if (ret != NULL)
+        *ret = NULL;
+    described = ret;
+}
+
+static json_t *words_json(const char *const *words)
+{
+    json_t *list = jsonx_must(json_array());
+
+    for (size_t i = 0; words != NULL && words[i] != NULL; i++)
+        json_array_append_new(list, jsonx_textf("%s", words[i]));
+    return list;
+}
+
+static json_t *shape_of(const struct parse *p)
+{
+    json_t *options = jsonx_must(json_array());
+    json_t *formats = jsonx_must(json_array());
+    struct str rest = str_of(p->spec->formats == NULL ? "text" : p->spec->formats);
+
+    for (size_t i = 0; i < p->count; i++) {
+        const struct context_option *o = &p->all[i];
+        const char letter[] = { o->letter, '\0' };
+
+        json_array_append_new(options,
+                jsonx_must(json_pack("{s:s, s:s, s:b, s:o}", "name", o->name, "letter", letter,
+                        "has_value", o->flag == NULL, "words", words_json(o->words))));
+    }
+    while (rest.p != NULL)
+        json_array_append_new(formats, text_json(str_cut(&rest, ' ')));
+    return jsonx_must(json_pack("{s:o, s:o, s:o}", "options", options, "verbs",
+            words_json(p->spec->verbs), "formats", formats));
+}
+
 struct err *context_parse(struct context *c, int argc, char **argv, const struct context_spec *spec)
 {
     struct parse p = { .c = c, .spec = spec, .command = argv[0] };
@@ -294,6 +358,11 @@ struct err *context_parse(struct context *c, int argc, char **argv, const struct
     c->arena = arena_new();
     diag_init(&c->diags, c->arena);
     collect_options(&p);
+    if (described != NULL) {
+        *described = shape_of(&p);
+        described = NULL;
+        return err_new(ERR_CANCELED, 0, "%s was only asked what it takes", argv[0]);
+    }
     struct err *e = read_options(&p, argc, argv);
 
     if (e == NULL)

@@ -48,6 +48,7 @@ struct context_option {
     bool *flag;
     const char **value; /* the last one given counts */
     struct context_list *list;
+    const char *const *words; /* the only values that it takes, ending in NULL; or NULL */
 };
 
 struct context_spec {
@@ -55,7 +56,8 @@ struct context_spec {
     size_t option_count;
     size_t args_min; /* arguments that are no options */
     size_t args_max;
-    const char *formats; /* what -o takes, the default first: "text json junit" */
+    const char *formats;      /* what -o takes, the default first: "text json junit" */
+    const char *const *verbs; /* what the first argument can be, ending in NULL; NULL: anything */
 };
 
 /* One -o FORMAT[=FILE]. */
@@ -104,6 +106,13 @@ struct context {
  */
 MUST_CHECK struct err *context_parse(
         struct context *c, int argc, char **argv, const struct context_spec *spec);
+/*
+ * Asks the next context_parse to say what the command takes instead of reading anything: it returns
+ * ERR_CANCELED and *ret is {"options": [{"name", "letter", "has_value", "words"}], "verbs": [],
+ * "formats": []}. *ret stays NULL for a command without a context. `ret` NULL: as if nothing had
+ * been asked.
+ */
+void context_describe(json_t **ret);
 /*
  * Stack file, overlay and .env. Diagnostics are printed; ERR_CONFIG "N errors in FILE" when any is
  * an error. `file` may be a folder with a stack.yaml in it.

@@ -306,7 +306,8 @@ const struct command command_env = {
             "version=4,\n"
             "                           mounts=PATH; repeatable\n"
             "      --fail-on SEVERITY   of findings: warn (default), error or note\n"
-            "      --template, --table  .env.template and docs/langfuse-variables.md\n"
+            "      --template           prints .env.template\n"
+            "      --table              prints docs/langfuse-variables.md\n"
             "\nFormats: text, json, dotenv, docker, k8s; with --check text, json, junit, sarif,\n"
             "markdown, github.\n" CONTEXT_USAGE,
     .run = run,

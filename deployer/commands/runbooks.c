@@ -94,10 +94,12 @@ static struct err *test(
 static struct err *run(int argc, char **argv)
 {
     AUTO(context) struct context c = { 0 };
+    static const char *const verbs[] = { "list", "show", "test", NULL };
     struct runbooks set;
 
     TRY(context_parse(&c, argc, argv,
-            &(struct context_spec){ .args_min = 1, .args_max = 3, .formats = "text json" }));
+            &(struct context_spec){
+                    .args_min = 1, .args_max = 3, .verbs = verbs, .formats = "text json" }));
     TRY(runbook_set_load(&c, &set));
     if (text_eq(c.args[0], "list") && c.arg_count == 1)
         return list_all(&c, &set);

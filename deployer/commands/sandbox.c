@@ -339,6 +339,7 @@ static struct err *run(int argc, char **argv)
 {
     AUTO(context) struct context c = { 0 };
     struct options o = { 0 };
+    static const char *const verbs[] = { "start", "stop", "status", "env", NULL };
     const struct context_option own[] = {
         { .name = "dir", .value = &o.dir },
         { .name = "port", .value = &o.port },
@@ -353,6 +354,7 @@ static struct err *run(int argc, char **argv)
                     .option_count = ARRAY_LEN(own),
                     .args_min = 1,
                     .args_max = 1,
+                    .verbs = verbs,
                     .formats = "text json" }));
     if (o.dir != NULL)
         c.sandbox_dir = o.dir;
@@ -362,9 +364,7 @@ static struct err *run(int argc, char **argv)
         return stop(&c);
     if (text_eq(c.args[0], "status"))
         return status(&c);
-    if (text_eq(c.args[0], "env"))
-        return env(&c);
-    return err_new(ERR_USAGE, 0, "sandbox: '%s' is not one of start, stop, status, env", c.args[0]);
+    return env(&c);
 }
 
 const struct command command_sandbox = {

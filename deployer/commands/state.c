@@ -225,15 +225,14 @@ static const struct verb verbs[] = {
     { "push", 1, 1, true, push },
 };
 
-static struct err *find_verb(const char *name, const struct verb **ret)
+/* Of a name that context_parse let through. */
+static const struct verb *verb_of(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-        if (text_eq(verbs[i].name, name)) {
-            *ret = &verbs[i];
-            return NULL;
-        }
-    }
-    return err_new(ERR_USAGE, 0, "state: '%s' is not one of list, show, pull, rm, mv, push", name);
+    size_t i = 0;
+
+    while (i + 1 < ARRAY_LEN(verbs) && !text_eq(verbs[i].name, name))
+        i++;
+    return &verbs[i];
 }
 
 static struct err *open_job(struct job *j, const struct verb *v)
@@ -257,9 +256,8 @@ static struct err *open_job(struct job *j, const struct verb *v)
 static struct err *run_verb(struct job *j)
 {
     struct context *c = j->context;
-    const struct verb *v = NULL;
+    const struct verb *v = verb_of(c->args[0]);
 
-    TRY(find_verb(c->args[0], &v));
     if (c->arg_count < 2)
         return err_new(ERR_USAGE, 0, "state %s: which stack? ('-' with --state URL)", v->name);
     j->words = c->args + 2;
@@ -277,12 +275,17 @@ static struct err *run(int argc, char **argv)
     const struct context_option own[] = { { .name = "force", .flag = &j.is_forced },
         { .name = "repair", .flag = &j.is_repaired },
         { .name = "lock-timeout", .value = &j.lock_timeout } };
+    const char *names[ARRAY_LEN(verbs) + 1] = { NULL };
+
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        names[i] = verbs[i].name;
 
     TRY(context_parse(&c, argc, argv,
             &(struct context_spec){ .options = own,
                     .option_count = ARRAY_LEN(own),
                     .args_min = 1,
                     .args_max = 1002,
+                    .verbs = names,
                     .formats = "text json" }));
     struct err *e = run_verb(&j);
 

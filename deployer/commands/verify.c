@@ -170,6 +170,7 @@ const struct command command_verify = {
              "probed.\n"
              "\n"
              "Options:\n"
+             "      --env-file FILE      an application's variables instead of a stack\n"
              "      --only NAME          a service (redis) or a check (redis.login); repeatable\n"
              "      --require-all        what is skipped fails\n"
              "      --fail-on SEVERITY   of findings: error (default), warn or note\n"
