@@ -186,26 +186,47 @@ static void repair(struct engine *e, struct plan_item *item, const struct engine
     e->plan->counts[item->action]++;
 }
 
+/* Why a value is not known: an action or a resource that may not be read; NULL for other reasons.
+ */
+static const char *denied_in(const struct engine *e, const json_t *value)
+{
+    const char *what = NULL;
+
+    if (!expr_has_unknown(value, &what))
+        return NULL;
+    for (size_t i = 0; what != NULL && i < e->count; i++) {
+        const struct engine_node *n = e->nodes[i];
+
+        if (n->presence == NODE_DENIED && strstr(what, n->address) != NULL)
+            return arena_printf(e->arena, "%s may not be read", n->address);
+    }
+    return e->denied_action;
+}
+
 /*
  * What depends on a value that could not be read is not compared, the rest is: a Reader's plan must
  * not say that everything with a key in it changes.
  */
 static void drop_uncompared(struct engine *e, struct plan_item *item)
 {
+    const char *why = NULL;
     size_t kept = 0;
 
-    if (e->denied_action == NULL || item->action != PLAN_UPDATE)
+    if (item->action != PLAN_UPDATE)
         return;
     for (size_t i = 0; i < item->changes.count; i++) {
         const struct change *c = &item->changes.items[i];
+        const char *denied = c->new_value == NULL ? NULL : denied_in(e, c->new_value);
 
-        if (c->new_value == NULL || !expr_has_unknown(c->new_value, NULL))
+        if (denied == NULL)
             item->changes.items[kept++] = *c;
+        else
+            why = denied;
     }
-    if (kept == item->changes.count)
+    if (why == NULL)
         return;
     item->changes.count = kept;
-    item->reason = arena_printf(e->arena, "not compared in full: %s", e->denied_action);
+    item->reason = arena_printf(e->arena, "not compared in full: %s", why);
     if (kept > 0)
         return;
     e->plan->counts[item->action]--;

@@ -360,6 +360,14 @@ static const char *last_segment(const char *id)
     return slash == NULL ? id : slash + 1;
 }
 
+static void add_identity(struct engine_node *n)
+{
+    if (n->id == NULL)
+        return;
+    json_object_set_new(n->view, "id", jsonx_must(json_string(n->id)));
+    json_object_set_new(n->view, "name", jsonx_must(json_string(last_segment(n->id))));
+}
+
 void resolve_view(struct engine *e, size_t i)
 {
     struct engine_node *n = e->nodes[i];
@@ -368,8 +376,13 @@ void resolve_view(struct engine *e, size_t i)
     (void)e;
     json_decref(n->view);
     n->view = NULL;
-    if (n->presence == NODE_DENIED || n->action == PLAN_DELETE)
+    if (n->action == PLAN_DELETE)
         return;
+    if (n->presence == NODE_DENIED) { /* of what may not be read, its id is known all the same */
+        n->view = jsonx_must(json_pack("{s:b}", "$partial", 1));
+        add_identity(n);
+        return;
+    }
     if (is_kept && n->changes.count == 0) {
         n->view = json_incref(n->actual);
         return;
@@ -383,8 +396,5 @@ void resolve_view(struct engine *e, size_t i)
     json_auto_t *nothing = jsonx_must(json_object());
 
     n->view = copy_partial(n->desired == NULL ? nothing : n->desired);
-    if (n->id != NULL) {
-        json_object_set_new(n->view, "id", json_string(n->id));
-        json_object_set_new(n->view, "name", json_string(last_segment(n->id)));
-    }
+    add_identity(n);
 }

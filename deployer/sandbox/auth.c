@@ -298,7 +298,15 @@ static struct err *not_allowed(const struct auth *a, const struct request *q, st
     return refuse(401, code, "%s", text);
 }
 
-struct err *auth_check(const struct auth *a, const struct request *q, struct reply *r)
+static const char *claim(const struct request *q, const json_t *claims, const char *name)
+{
+    const char *text = jsonx_text(claims, name);
+
+    return arena_text(q->arena, text == NULL ? "" : text);
+}
+
+struct err *auth_check(
+        const struct auth *a, const struct request *q, struct reply *r, struct auth_caller *ret)
 {
     struct jwt t = { 0 };
 
@@ -316,5 +324,7 @@ struct err *auth_check(const struct auth *a, const struct request *q, struct rep
     if (jsonx_int(t.claims, "exp", 0) <= clock_wall_ms() / 1000)
         return not_allowed(a, q, r, "ExpiredAuthenticationToken",
                 "The access token expiry UTC time is earlier than current UTC time.");
+    ret->client_id = claim(q, t.claims, "appid");
+    ret->object_id = claim(q, t.claims, "oid");
     return NULL;
 }

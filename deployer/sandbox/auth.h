@@ -27,7 +27,13 @@ void auth_set_lifetime(struct auth *a, int64_t seconds);
  */
 void auth_token(struct auth *a, const struct store *store, const struct request *q,
         const char *authority, struct reply *r);
+/* Whose token it is. Texts live with the request. */
+struct auth_caller {
+    const char *client_id, *object_id;
+};
+
 /* NULL, or the 401 for a request without a good token; sets WWW-Authenticate. */
-MUST_CHECK struct err *auth_check(const struct auth *a, const struct request *q, struct reply *r);
+MUST_CHECK struct err *auth_check(
+        const struct auth *a, const struct request *q, struct reply *r, struct auth_caller *ret);
 
 #endif

@@ -21,6 +21,7 @@ struct kinds {
     const json_t *settings;
     const json_t *offers;
     const json_t *roles;
+    const json_t *linked;
 };
 
 static void release_json(void *j)
@@ -275,6 +276,8 @@ static struct err *add_file(struct kinds *k, const struct sandbox_file *file)
         k->offers = data;
     if (json_object_get(data, "roles") != NULL)
         k->roles = json_object_get(data, "roles");
+    if (json_object_get(data, "linked") != NULL)
+        k->linked = json_object_get(data, "linked");
     json_array_foreach (json_object_get(data, "kinds"), i, one)
         TRY(err_wrap(add_kind(k, one), "%s: kind %zu", file->path, i + 1));
     if (json_object_get(data, "type") != NULL)
@@ -386,6 +389,11 @@ const json_t *kinds_offers(const struct kinds *k)
 const json_t *kinds_roles(const struct kinds *k)
 {
     return k->roles;
+}
+
+const json_t *kinds_linked(const struct kinds *k)
+{
+    return k->linked;
 }
 
 const json_t *kinds_settings(const struct kinds *k)

@@ -85,8 +85,10 @@ size_t kinds_namespace_count(const struct kinds *k);
 const struct kind_namespace *kinds_namespace_at(const struct kinds *k, size_t i);
 /* The file `offers.yaml`: what services say of regions and subscriptions. */
 const json_t *kinds_offers(const struct kinds *k);
-/* Built-in roles: [{name, title, actions, not_actions, data_actions, not_data_actions}]. */
+/* Built-in roles: [{id, name, doc, actions, not_actions, data_actions}]. */
 const json_t *kinds_roles(const struct kinds *k);
+/* Rights on what a document names: [{from, to, at, action}], the first that fits. */
+const json_t *kinds_linked(const struct kinds *k);
 /* The file `general.yaml`: namespaces, regions, shared parts. */
 const json_t *kinds_general(const struct kinds *k);
 /* A database server's parameters: [name, default, type, allowed values, takes effect at once]. */

@@ -7,6 +7,7 @@
 #include "base/encode.h"
 #include "base/jsonx.h"
 #include "base/num.h"
+#include "sandbox/access.h"
 #include "sandbox/checks.h"
 #include "sandbox/faults.h"
 #include "sandbox/rid.h"
@@ -161,6 +162,8 @@ struct err *listing_type(struct call *c)
         if (is_inherited ? is_in_scope(c, r) : is_member(c, r))
             add_to_page(&page, r, NULL);
     }
+    if (page.after == NULL && kind_has_word(c->kind, "hooks", "role_definition"))
+        access_add_roles(c, page.value);
     return send_page(&page);
 }
 
@@ -265,7 +268,9 @@ struct err *listing_resources(struct call *c, const char *group_key)
         if (group_key != NULL && !is_at_or_below(r->key, group_key))
             continue;
         rid_parse_text(c->q->arena, r->id, &rid);
-        if (passes(&filter, r, rid.group))
+        const char *action = arena_printf(c->q->arena, "%s/read", r->kind->type);
+
+        if (passes(&filter, r, rid.group) && access_allows(c, action, r->key))
             add_to_page(&page, r, expand == NULL ? "" : expand);
     }
     return send_page(&page);
@@ -281,7 +286,9 @@ struct err *listing_groups(struct call *c)
     for (size_t i = 0; i < c->s->store.count && !page.has_more; i++) {
         const struct resource *r = c->s->store.items[i];
 
-        if (r->kind == c->kind && passes(&filter, r, r->name))
+        if (r->kind == c->kind && passes(&filter, r, r->name)
+                && access_allows(
+                        c, "Microsoft.Resources/subscriptions/resourceGroups/read", r->key))
             add_to_page(&page, r, NULL);
     }
     return send_page(&page);

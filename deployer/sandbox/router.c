@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/jsonx.h"
+#include "sandbox/access.h"
 #include "sandbox/auth.h"
 #include "sandbox/backend.h"
 #include "sandbox/checks.h"
@@ -187,10 +188,11 @@ static struct err *dispatch_resource(struct call *c)
 {
     const struct request *q = c->q;
 
-    if (request_is(q, "PUT"))
-        return resource_put(c);
-    if (request_is(q, "PATCH"))
-        return resource_patch(c);
+    if (request_is(q, "PUT") || request_is(q, "PATCH")) {
+        TRY(request_need_json(c->q));
+        TRY(access_check_linked(c, c->q->json));
+        return request_is(q, "PUT") ? resource_put(c) : resource_patch(c);
+    }
     if (request_is(q, "GET") || request_is(q, "HEAD"))
         return resource_get(c);
     if (request_is(q, "DELETE"))
@@ -244,7 +246,10 @@ static struct err *dispatch_arm(struct call *c)
 
     c->kind = is_id ? kinds_find(c->s->kinds, c->rid->type) : NULL;
     if (c->kind != NULL && !(c->rid->is_collection && request_is(c->q, "POST"))) {
+        TRY(access_check_resource(c, NULL));
         TRY(check_kind_version(c));
+        if (access_handle_role(c))
+            return NULL;
         if (!c->rid->is_collection)
             return dispatch_resource(c);
         return request_is(c->q, "GET")
@@ -253,10 +258,15 @@ static struct err *dispatch_arm(struct call *c)
     }
     const json_t *types = union_of(c);
 
-    if (types != NULL && request_is(c->q, "GET"))
+    if (types != NULL && request_is(c->q, "GET")) {
+        TRY(access_check(c,
+                arena_printf(c->q->arena, "%s/read", json_string_value(json_array_get(types, 0))),
+                c->rid->parent_key));
         return listing_types(c, types);
+    }
     if (!find_owner(c, &sub))
         return unknown_type(c);
+    TRY(access_check_resource(c, sub));
     TRY(check_kind_version(c));
     return resource_action(c, sub);
 }
@@ -272,7 +282,11 @@ struct err *router_dispatch(struct call *c)
     TRY(dispatch_open(c, &is_handled));
     if (is_handled)
         return NULL;
-    TRY(auth_check(c->s->auth, c->q, c->r));
+    struct auth_caller caller = { 0 };
+
+    TRY(auth_check(c->s->auth, c->q, c->r, &caller));
+    c->client_id = caller.client_id;
+    c->object_id = caller.object_id;
     TRY(check_version(c));
     if (c->q->count == 3 && request_segment_is(c->q, 2, "validateResources"))
         return preflight_validate(c);

@@ -62,7 +62,8 @@ struct call {
     struct rid *rid;
     const struct kind *kind;
     const char *api_version;
-    const struct fault *fault; /* what the script wants of this call, or NULL */
+    const struct fault *fault;         /* what the script wants of this call, or NULL */
+    const char *client_id, *object_id; /* the caller's, once its token was found good */
 };
 
 #endif

@@ -3,7 +3,9 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/jsonx.h"
+#include "sandbox/access.h"
 #include "sandbox/answer.h"
 #include "sandbox/auth.h"
 #include "sandbox/checks.h"
@@ -12,6 +14,13 @@
 #include "sandbox/offers.h"
 #include "sandbox/rid.h"
 #include "sandbox/validate.h"
+
+/* Of the subscription, for what is not one resource. */
+static struct err *may(const struct call *c, const char *ns, const char *words, const char *verb)
+{
+    return access_check(c, arena_printf(c->q->arena, "%s/%s/%s", ns, words, verb),
+            arena_printf(c->q->arena, "/subscriptions/%s", c->q->segments[1]));
+}
 
 static json_t *subscription_json(const struct sandbox *s)
 {
@@ -113,6 +122,8 @@ static struct err *handle_provider(struct call *c)
     if (ns == NULL)
         return refuse(404, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.",
                 c->q->segments[3]);
+    TRY(c->q->count == 5 ? may(c, ns->name, c->q->segments[4], "action")
+                         : may(c, "Microsoft.Resources", "subscriptions/providers", "read"));
     if (c->q->count == 5 && is_post) {
         const bool is_register = request_segment_is(c->q, 4, "register");
         AUTO(free) char *key = xstrdup(rid_key(c->q->arena, ns->name));
@@ -130,6 +141,7 @@ static struct err *handle_provider(struct call *c)
 /* POST .../checkNameAvailability {"name", "type"} */
 static struct err *check_name(struct call *c, const char *ns)
 {
+    TRY(may(c, ns, "checkNameAvailability", "read"));
     TRY(request_need_json(c->q));
     const char *name = jsonx_text(c->q->json, "name");
     const char *type = jsonx_text(c->q->json, "type");
@@ -137,7 +149,6 @@ static struct err *check_name(struct call *c, const char *ns)
     const char *reason = NULL;
     AUTO(err) struct err *e = NULL;
 
-    (void)ns;
     if (name == NULL || type == NULL)
         return refuse(400, "InvalidParameter", "Required parameter 'name' or 'type' is missing.");
     if (kind != NULL) {
@@ -178,8 +189,13 @@ static json_t *deleted_id(const struct call *c, const json_t *one, const char *c
 
 static struct err *handle_deleted(struct call *c, const char *ns, size_t at)
 {
-    json_t *list = jsonx_must(json_array());
     const bool is_purge = c->q->count == at + 3 && request_segment_is(c->q, at + 2, "purge");
+    const char *collection = c->q->segments[at];
+
+    TRY(may(c, ns,
+            is_purge ? arena_printf(c->q->arena, "locations/%s/purge", collection) : collection,
+            is_purge ? "action" : "read"));
+    json_t *list = jsonx_must(json_array());
     const char *wanted = c->q->count > at + 1 ? c->q->segments[at + 1] : NULL;
     size_t i = 0;
     json_t *one = NULL;
@@ -236,21 +252,19 @@ static struct err *handle_location(struct call *c, bool *ret_is_handled)
         return check_name(c, q->segments[3]);
     if (strncasecmp(word, "deleted", 7) == 0)
         return handle_deleted(c, q->segments[3], 6);
+    TRY(may(c, q->segments[3], arena_printf(q->arena, "locations/%s", word), "read"));
     return offers_answer(c, "location", 6);
 }
 
+/* .../providers/Microsoft.Authorization/permissions, at any scope. */
 static struct err *handle_permissions(struct call *c)
 {
-    const json_t *own = faults_setting(c->s->faults, "permissions");
-    json_t *actions = json_object_get(own, "actions");
-    json_t *not_actions = json_object_get(own, "not_actions");
+    AUTO(buf) struct buf scope = BUF_INIT(REQUEST_URI_MAX);
 
+    for (size_t i = 0; i + 3 < c->q->count; i++)
+        buf_addf(&scope, "/%s", c->q->segments[i]);
     reply_json(c->r, 200,
-            jsonx_must(json_pack("{s:[{s:o, s:o, s:[], s:[]}]}", "value", "actions",
-                    actions == NULL ? jsonx_must(json_pack("[s]", "*")) : json_incref(actions),
-                    "notActions",
-                    not_actions == NULL ? jsonx_must(json_array()) : json_incref(not_actions),
-                    "dataActions", "notDataActions")));
+            jsonx_must(json_pack("{s:o}", "value", access_permissions(c, buf_text(&scope)))));
     return NULL;
 }
 
@@ -313,8 +327,10 @@ static struct err *handle_subscription(struct call *c, bool *ret_is_handled)
             return check_name(c, q->segments[3]);
         if (q->count >= 5 && strncasecmp(q->segments[4], "deleted", 7) == 0)
             return handle_deleted(c, q->segments[3], 4);
-        if (q->count == 5 && request_segment_is(q, 4, "skus"))
+        if (q->count == 5 && request_segment_is(q, 4, "skus")) {
+            TRY(may(c, q->segments[3], "skus", "read"));
             return offers_answer(c, "subscription", 4);
+        }
         if (q->count >= 7 && request_segment_is(q, 4, "locations"))
             return handle_location(c, ret_is_handled);
     }

@@ -419,7 +419,10 @@ class Locks(Case):
         for action in ("virtualNetworks/delete", "networkSecurityGroups/delete", "privateDnsZones/delete", "privateEndpoints/delete"):
             self.assertIn("Microsoft.Network/%s is not allowed" % action, done.stderr)
         self.assertEqual(len(self.writes()), before)
-        done = self.run_ok(stack, "destroy", "--yes", "--skip-checks", "-o", "json", status=0)
+        done = self.run_ok(stack, "destroy", "--yes", "--skip-checks", status=1)
+        self.assertIn("AuthorizationFailed", done.stdout)
+        self.box.set_faults("settings: {}\n")
+        done = self.run_ok(stack, "destroy", "--yes", "-o", "json")
         self.assertEqual(json.loads(done.stdout)["checks"], [])
 
     def test_locks_that_cannot_be_read_fail_nothing(self):

@@ -48,6 +48,10 @@ static void rights_by_pattern(void **state)
         { "[{\"actions\":[\"*\"],\"notActions\":[\"Microsoft.Authorization/*\"]},"
           "{\"actions\":[\"Microsoft.Authorization/roleAssignments/write\"]}]",
                 "Microsoft.Authorization/roleAssignments/write", true },
+        { "[{\"actions\":[\"Microsoft.M/ids/*/assign/action\"]}]", "Microsoft.M/ids/assign/action",
+                true },
+        { "[{\"actions\":[\"Microsoft.M/ids/*/read\"]}]", "Microsoft.M/ids/read", true },
+        { "[{\"actions\":[\"Microsoft.M/ids/*/read\"]}]", "Microsoft.M/idsread", false },
         { "[]", "Microsoft.App/jobs/read", false },
         { "[{}]", "Microsoft.App/jobs/read", false },
     };

@@ -75,13 +75,25 @@ static bool fits(const char *pattern, const char *text)
     return *pattern == '\0';
 }
 
+/* "a/STAR/b" covers "a/b" too: roles are written so (userAssignedIdentities/STAR/assign/action). */
+static bool covers(const char *pattern, const char *action)
+{
+    const char *middle = strstr(pattern, "/*/");
+
+    if (middle == NULL || fits(pattern, action))
+        return fits(pattern, action);
+    AUTO(free) char *shorter = xasprintf("%.*s%s", (int)(middle - pattern), pattern, middle + 2);
+
+    return fits(shorter, action);
+}
+
 static bool is_among(const json_t *patterns, const char *action)
 {
     size_t i = 0;
     const json_t *pattern = NULL;
 
     json_array_foreach (patterns, i, pattern) {
-        if (json_is_string(pattern) && fits(json_string_value(pattern), action))
+        if (json_is_string(pattern) && covers(json_string_value(pattern), action))
             return true;
     }
     return false;
