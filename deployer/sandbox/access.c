@@ -110,7 +110,8 @@ json_t *access_permissions(const struct call *c, const char *scope)
 
     if (is_own && script == NULL)
         json_array_append_new(
-                all, entry_of(built_in(c->s, "8e3af657-a8ff-443c-a75c-2fe8c4bcb635")));
+                all, jsonx_must(json_pack("{s:[s], s:[], s:[s], s:[]}", "actions", "*",
+                             "notActions", "dataActions", "*", "notDataActions")));
     if (is_own && json_is_object(script))
         add_scripted(script, key, all);
     if (is_own && json_is_array(script)) {
@@ -150,18 +151,30 @@ static bool is_among(const json_t *patterns, const char *action)
     return false;
 }
 
-bool access_allows(const struct call *c, const char *action, const char *scope)
+static bool allows(const struct call *c, const char *scope, const char *action, bool is_data)
 {
     json_auto_t *all = access_permissions(c, scope);
     size_t i = 0;
     const json_t *role = NULL;
 
     json_array_foreach (all, i, role) {
-        if (is_among(json_object_get(role, "actions"), action)
-                && !is_among(json_object_get(role, "notActions"), action))
+        const json_t *given = json_object_get(role, is_data ? "dataActions" : "actions");
+        const json_t *taken = json_object_get(role, is_data ? "notDataActions" : "notActions");
+
+        if (is_among(given, action) && !is_among(taken, action))
             return true;
     }
     return false;
+}
+
+bool access_allows(const struct call *c, const char *action, const char *scope)
+{
+    return allows(c, scope, action, false);
+}
+
+bool access_allows_data(const struct call *c, const char *action, const char *scope)
+{
+    return allows(c, scope, action, true);
 }
 
 struct err *access_check(const struct call *c, const char *action, const char *scope)

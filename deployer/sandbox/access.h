@@ -17,6 +17,8 @@
 json_t *access_permissions(const struct call *c, const char *scope);
 /* Whether an action ("Microsoft.App/containerApps/write") is allowed at a scope. */
 bool access_allows(const struct call *c, const char *action, const char *scope);
+/* The same for a data action ("Microsoft.KeyVault/vaults/secrets/getSecret/action"). */
+bool access_allows_data(const struct call *c, const char *action, const char *scope);
 /* 403 AuthorizationFailed unless it is. */
 MUST_CHECK struct err *access_check(const struct call *c, const char *action, const char *scope);
 /* For a request about a resource, its collection or something behind it (`sub`, or NULL). */

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/jsonx.h"
+#include "sandbox/access.h"
 #include "sandbox/auth.h"
 #include "sandbox/resources.h"
 
@@ -350,9 +351,12 @@ static struct resource *find_vault(struct call *c)
 static bool is_known(struct call *c)
 {
     AUTO(free) char *suffix = vault_plane_suffix(c->q->host);
-    AUTO(err) struct err *e = auth_check(c->s->auth, c->q, c->r);
+    struct auth_caller caller = { 0 };
+    AUTO(err) struct err *e = auth_check(c->s->auth, c->q, c->r, &caller);
     const char *port = strrchr(c->q->host, ':');
 
+    c->client_id = caller.client_id;
+    c->object_id = caller.object_id;
     if (e == NULL)
         return true;
     reply_header(c->r, "WWW-Authenticate",
@@ -378,6 +382,42 @@ static bool is_let_in(struct call *c, const struct resource *vault)
                 "Client address is not authorized and caller is not a trusted service.");
     else
         return true;
+    return false;
+}
+
+static const char *data_action(const struct place *p, bool is_deleted)
+{
+    const struct request *q = p->call->q;
+
+    if (request_is(q, "PUT"))
+        return "setSecret/action";
+    if (request_is(q, "DELETE"))
+        return is_deleted ? "purge/action" : "delete";
+    if (request_is(q, "POST"))
+        return "recover/action";
+    return !is_deleted && p->name != NULL && !text_eq(p->rest, "versions") ? "getSecret/action"
+                                                                           : "readMetadata/action";
+}
+
+/* Roles decide where the vault says so; access policies are not looked at. */
+static bool is_allowed(struct place *p, bool is_deleted)
+{
+    struct call *c = p->call;
+    const char *action = data_action(p, is_deleted);
+    AUTO(free) char *full = xasprintf("Microsoft.KeyVault/vaults/secrets/%s", action);
+    AUTO(free)
+    char *scope = xasprintf("%s%s%s", p->vault->id, p->name == NULL ? "" : "/secrets/",
+            p->name == NULL ? "" : p->name);
+
+    if (!jsonx_bool(properties(p->vault), "enableRbacAuthorization", false)
+            || access_allows_data(c, full, scope))
+        return true;
+    fail(c, 403, "Forbidden", "ForbiddenByRbac",
+            "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny "
+            "assignments or role definitions were changed recently, please observe propagation "
+            "time.\r\nCaller: appid=%s;oid=%s\r\nAction: '%s'\r\nResource: '%s'\r\nAssignment: "
+            "(not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null",
+            c->client_id, c->object_id, full, scope);
     return false;
 }
 
@@ -416,6 +456,8 @@ static void dispatch(struct place *p)
                 p->name);
         return;
     }
+    if (!is_allowed(p, is_deleted))
+        return;
     AUTO(free) char *id = xasprintf("%s/secrets/%s", p->vault->key, p->name == NULL ? "" : p->name);
 
     for (char *at = id; *at != '\0'; at++)

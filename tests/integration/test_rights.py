@@ -115,6 +115,23 @@ class Enforced(Rights):
         self.assertIn(ask("PUT", ident + "more", {"location": "japaneast"}).status, (200, 201))
         self.refused(ask("DELETE", ident + "more"), "AuthorizationFailed", "userAssignedIdentities/delete")
 
+    def test_data_actions(self):
+        self.sandbox("settings: {}\n")
+        group = self.group()
+        self.assertIn(self.box.call("PUT", group + "/providers/Microsoft.KeyVault/vaults/kv-rights", {"location": "japaneast", "properties": {
+            "tenantId": self.box.info["tenant"], "sku": {"family": "A", "name": "standard"}, "enableRbacAuthorization": True}},
+            "2026-02-01").status, (200, 201))
+        ask = lambda method, body=None: self.box.call(method, "/secrets/key", body, "7.4", {"Host": "kv-rights.vault.localhost:%d" % self.box.port})
+        self.assertEqual(ask("PUT", {"value": "v"}).status, 200)
+        self.box.set_faults(permissions({"actions": ["*"], "data_actions": ["Microsoft.KeyVault/vaults/secrets/*"],
+                                         "not_data_actions": ["*/setSecret/action"]}))
+        self.assertEqual(ask("GET").json["value"], "v")
+        done = ask("PUT", {"value": "w"})
+        self.assertEqual((done.status, done.json["error"]["innererror"]["code"]), (403, "ForbiddenByRbac"))
+        self.assertIn("Action: 'Microsoft.KeyVault/vaults/secrets/setSecret/action'", done.message)
+        self.box.set_faults(permissions({"actions": ["*"]}))  # an owner, who may not read a secret
+        self.assertEqual(ask("GET").status, 403)
+
     def test_role_definitions(self):
         self.sandbox("settings: {}\n")
         path = self.box.subscription + "/providers/Microsoft.Authorization/roleDefinitions"
