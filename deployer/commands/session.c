@@ -119,6 +119,8 @@ static struct err *open_cloud(struct context *c, const struct session_options *o
         TRY(arm_sandbox_options(c->arena, c->sandbox_dir, &arm, &http));
         arm.subscription = own.subscription; /* the stack's own word: it is in every id */
         progress_set_scale(s->progress, arm.time_scale);
+        if (o->auth != NULL)
+            arm.client_id = NULL; /* that login, and not the sandbox's own */
     }
     s->dial = http.dial;
     s->ca_file = http.ca_file;

@@ -56,7 +56,7 @@ struct way {
     const char *authority;
 };
 
-static struct err *find_way(struct context *c, struct way *w)
+static struct err *find_way(struct context *c, const char *auth_method, struct way *w)
 {
     TRY(state_access_dial(c, &w->http));
     if (c->model != NULL && c->model->tenant != NULL && c->model->tenant[0] != '\0')
@@ -66,6 +66,8 @@ static struct err *find_way(struct context *c, struct way *w)
         return NULL;
     TRY(arm_sandbox_options(c->arena, c->sandbox_dir, &w->arm, &w->http));
     w->authority = w->arm.endpoint; /* it gives the tokens, too */
+    if (auth_method != NULL)
+        w->arm.client_id = NULL; /* that login, and not the sandbox's own */
     return NULL;
 }
 
@@ -104,7 +106,7 @@ struct err *state_access_fill(struct state_access *a, struct context *c, struct 
     o->loop = loop;
     if (!is_blob)
         return NULL;
-    TRY(find_way(c, &w));
+    TRY(find_way(c, auth_method, &w));
     if (loop == NULL) {
         TRY(http_loop_new(&w.http, &a->own_loop));
         o->loop = a->own_loop;
