@@ -119,8 +119,8 @@ static struct err *open_cloud(struct context *c, const struct session_options *o
         TRY(arm_sandbox_options(c->arena, c->sandbox_dir, &arm, &http));
         arm.subscription = own.subscription; /* the stack's own word: it is in every id */
         progress_set_scale(s->progress, arm.time_scale);
-        if (o->auth != NULL)
-            arm.client_id = NULL; /* that login, and not the sandbox's own */
+        if (o->auth != NULL) /* that login, and not the sandbox's own */
+            arm.client_id = NULL, arm.client_secret = NULL;
     }
     s->dial = http.dial;
     s->ca_file = http.ca_file;

@@ -66,8 +66,8 @@ static struct err *find_way(struct context *c, const char *auth_method, struct w
         return NULL;
     TRY(arm_sandbox_options(c->arena, c->sandbox_dir, &w->arm, &w->http));
     w->authority = w->arm.endpoint; /* it gives the tokens, too */
-    if (auth_method != NULL)
-        w->arm.client_id = NULL; /* that login, and not the sandbox's own */
+    if (auth_method != NULL)        /* that login, and not the sandbox's own */
+        w->arm.client_id = NULL, w->arm.client_secret = NULL;
     return NULL;
 }
 

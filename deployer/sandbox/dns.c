@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "sandbox/netmap.h"
 #include "sandbox/process.h"
+#include "sandbox/service.h"
 #include "sandbox/task.h"
 
 #define CONFIG_MAX (4u << 20)
@@ -181,10 +182,13 @@ static void begin(struct backend *b, struct dns *d)
     d->next_ms = 0;
 }
 
-static bool has_zones(const struct backend *b)
+/* Azure's public DNS names a service also where no zone does. */
+static bool has_names(const struct backend *b)
 {
+    struct service_endpoint own;
+
     for (const struct entry *e = b->entries; e != NULL; e = e->next)
-        if (is_dns(e))
+        if (is_dns(e) || service_own_endpoint(e, &own))
             return true;
     return false;
 }
@@ -208,7 +212,7 @@ static void run(struct backend *b, struct dns *d)
         die(b, d, "dnsmasq ended:");
         return;
     }
-    if (has_zones(b) && !refresh(b, d)) {
+    if (has_names(b) && !refresh(b, d)) {
         settle(b, d);
         return;
     }
@@ -223,7 +227,7 @@ void dns_tick(struct backend *b)
     switch (d->phase) {
     case PHASE_IDLE:
     case PHASE_DEAD:
-        if (has_zones(b) && b->generation != d->seen_generation) {
+        if (has_names(b) && b->generation != d->seen_generation) {
             refresh(b, d);
             begin(b, d);
         }
@@ -248,7 +252,7 @@ void dns_tick(struct backend *b)
         process_free(d->process);
         d->process = NULL;
         d->phase = PHASE_IDLE;
-        if (has_zones(b))
+        if (has_names(b))
             begin(b, d);
         break;
     }

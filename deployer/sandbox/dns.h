@@ -24,6 +24,8 @@ void dns_report(const struct dns *d, json_t *list);
 /* Whether a zone is linked to a network that exists, and whether it holds any A record. */
 bool dns_zone_is_linked(struct backend *b, const struct entry *zone);
 bool dns_zone_has_records(struct backend *b, const struct entry *zone);
+/* Whether a service lets in who comes from the internet: no publicNetworkAccess says otherwise. */
+bool dns_is_public(struct backend *b, const struct entry *e);
 /* "127.0.0.1:PORT". */
 const char *dns_address(const struct dns *d);
 /* The lines for all that is known now; sorted, without repetition. Pure. */

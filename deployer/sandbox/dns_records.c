@@ -141,7 +141,7 @@ static void add_zone(struct records *r, const struct entry *zone)
     }
 }
 
-static bool is_public(struct backend *b, const struct entry *e)
+bool dns_is_public(struct backend *b, const struct entry *e)
 {
     static const char *const paths[] = { "properties.publicNetworkAccess",
         "properties.network.publicNetworkAccess" };
@@ -168,7 +168,7 @@ static void add_public(struct records *r, const struct entry *e)
             || json_object_get(r->names, own.host) != NULL)
         return;
     add_line(r, xasprintf("host-record=%s,%s", own.host,
-                        is_public(r->b, e) ? own.address : PUBLIC_ADDRESS));
+                        dns_is_public(r->b, e) ? own.address : PUBLIC_ADDRESS));
 }
 
 void dns_add_records(struct backend *b, struct buf *out)

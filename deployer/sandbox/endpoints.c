@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/jsonx.h"
 #include "base/str.h"
+#include "sandbox/dns.h"
 #include "sandbox/ingress.h"
 #include "sandbox/netmap.h"
 #include "sandbox/relay.h"
@@ -111,6 +112,17 @@ static void add_endpoint(struct backend *b, const struct entry *e, struct rules 
     rules_add_target(rules, to.address, to.port);
 }
 
+/* What is reachable from the internet answers at its own address on the usual port. */
+static void add_public(struct backend *b, const struct entry *e, struct rules *rules)
+{
+    struct service_endpoint own;
+
+    if (!service_own_endpoint(e, &own) || own.port == own.public_port || !dns_is_public(b, e))
+        return;
+    rules_add_tcp(rules, own.address, listen_port(own.public_port));
+    rules_add_target(rules, own.address, own.port);
+}
+
 /* Ready once the relay listens, or when there is nothing to relay to. */
 static void settle(struct backend *b, struct entry *e)
 {
@@ -144,6 +156,8 @@ void endpoints_tick(struct backend *b)
     for (const struct entry *e = b->entries; e != NULL; e = e->next)
         if (e->driver == &driver_endpoint)
             add_endpoint(b, e, &rules);
+    for (const struct entry *e = b->entries; e != NULL; e = e->next)
+        add_public(b, e, &rules);
     ingress_add_rules(b, &rules);
     const bool has_changed = !rules_equal(&rules, b->rules);
 
