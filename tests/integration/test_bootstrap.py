@@ -1,9 +1,17 @@
 """bootstrap: the storage for a remote state, an identity and a pipeline's federated credentials."""
 import json
 import os
+import re
+import shutil
+import subprocess
+import tempfile
 import unittest
 
+import stacks
 import support
+import test_state
+from fakes.arm import jwt
+from fakes.server import Server
 
 STACK = """\
 deployer: 1
@@ -117,6 +125,78 @@ class Bootstrap(unittest.TestCase):
 
     def test_in_ci(self):
         self.bootstrap(env={"CI": "true"})
+
+
+REAL = """\
+deployer: 1
+stack: shop
+location: japaneast
+azure: {subscription: "${env.AZURE_SUBSCRIPTION_ID}", resource_group: rg-shop}
+services: {logs: {use: observability}}
+"""
+
+
+@unittest.skipUnless(test_state.AZURITE and shutil.which("dnsmasq") and shutil.which("openssl"),
+                     "missing: azurite (npm), dnsmasq, openssl")
+class Printed(unittest.TestCase):
+    """What bootstrap prints is used as it is: the state by a person, then by a pipeline that logs in with its own token."""
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="bootstrap-")
+        os.chmod(self.dir, 0o755)  # services drop their rights and must get in
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.box = stacks.Sandbox(os.path.join(self.dir, "sandbox"), services="real")
+        self.addCleanup(self.box.close)
+        self.subject = "repo:acme/shop:ref:refs/heads/main"
+
+    def run_in(self, folder, line, env=None, status=0):
+        """A command line as a shell would run it in a folder with the stack file."""
+        path = os.path.join(self.dir, folder)
+        os.makedirs(path, exist_ok=True)
+        with open(os.path.join(path, "stack.yaml"), "w") as f:
+            f.write(REAL)
+        words = line.split()
+        self.assertEqual(words[0], "deployer")
+        done = subprocess.run([stacks.DEPLOYER, *words[1:], "--target", "sandbox", "--sandbox-dir", self.box.dir], cwd=path,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, env=stacks.clean_env(env))
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done
+
+    def github(self):
+        """The endpoint that a job asks for its token, with a certificate of the sandbox's authority."""
+        def answer(request):
+            audience = request.query.get("audience")
+            return 200, {"value": jwt(iss="https://token.actions.githubusercontent.com", sub=self.subject, aud=audience, exp=4102444800)}
+        box, path = self.box, lambda name: os.path.join(self.dir, name)
+        quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "timeout": 30}
+        subprocess.run(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", path("k.pem"), "-out", path("r.pem"),
+                        "-subj", "/CN=github"], **quiet)
+        with open(path("ext"), "w") as f:
+            f.write("subjectAltName=IP:127.0.0.1\n")
+        subprocess.run(["openssl", "x509", "-req", "-in", path("r.pem"), "-CA", box.info["ca"], "-CAkey",
+                        os.path.join(box.dir, "ca-key.pem"), "-CAcreateserial", "-CAserial", path("serial"), "-days", "2",
+                        "-extfile", path("ext"), "-out", path("c.pem")], **quiet)
+        server = Server(answer, tls=(path("c.pem"), path("k.pem")))
+        server.__enter__()
+        self.addCleanup(server.__exit__)
+        return {"ACTIONS_ID_TOKEN_REQUEST_URL": server.url + "/token?api-version=2", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job"}
+
+    def test_state_and_job(self):
+        said = self.run_in("here", "deployer bootstrap stack.yaml --yes --github acme/shop").stdout
+        state = re.search(r"^  state: (\S+)$", said, re.M).group(1)
+        first = self.run_in("here", "deployer apply stack.yaml --yes --state " + state).stdout
+        self.assertIn("3 created", first)
+        self.assertFalse(os.path.exists(os.path.join(self.dir, "here", ".deployer", "shop.json")))
+        # The job, on another machine.
+        env = dict(re.findall(r"^    (AZURE_\w+): (\S+)$", said, re.M), **self.github())
+        self.assertEqual(sum(name.startswith("AZURE_") for name in env), 3)
+        line = re.search(r"- run: (deployer .*)$", said, re.M).group(1)
+        second = self.run_in("there", line + " --auth github-oidc", env)
+        self.assertIn("0 to create, 0 to change, 0 to delete, 3 unchanged", second.stdout)
+        self.run_in("there", "deployer destroy stack.yaml --yes --auth github-oidc --state " + state, env)
+        # Another branch's token is none of its own.
+        self.subject = "repo:acme/shop:ref:refs/heads/other"
+        self.assertIn("AADSTS700213", self.run_in("there", line + " --auth github-oidc", env, status=77).stderr)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ class Answer:
 
 class Server:
     def __init__(self, handler, tls=True):
+        """`tls`: True for certificate(), False for none, or the paths of a certificate and its key."""
         self.handler, self.tls, self.requests = handler, tls, []
         self.lock = threading.Lock()
         outer = self
@@ -127,7 +128,7 @@ class Server:
         self.http = S(("127.0.0.1", 0), H)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate()[0])
+            context.load_cert_chain(*(tls if isinstance(tls, tuple) else (certificate()[0],)))
             self.http.socket = context.wrap_socket(self.http.socket, server_side=True, do_handshake_on_connect=False)
         self.url = "%s://127.0.0.1:%d" % ("https" if tls else "http", self.http.server_address[1])
 
