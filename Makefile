@@ -8,8 +8,7 @@ VERSION := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
 
 PKGS := libcurl jansson yaml-0.1 openssl libpq libcares
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) hiredis libmicrohttpd 2>/dev/null)
-# libcurl and libpq are loaded by their first call (base/late.h).
-LINKED := $(filter-out libcurl libpq,$(PKGS))
+LINKED = $(PKGS)
 PKG_LIBS = $(shell pkg-config --libs $(LINKED) hiredis)
 SANDBOX_LIBS = $(shell pkg-config --libs $(LINKED) libmicrohttpd)
 
@@ -27,6 +26,9 @@ ifeq (,$(findstring clang,$(CC)))
 OPT += -fstack-clash-protection
 endif
 LINK := -pie -Wl,-z,relro,-z,now
+# libcurl and libpq are loaded by their first call (base/late.c).
+OPT += -DLATE
+LINKED = $(filter-out libcurl libpq,$(PKGS))
 else ifeq ($(VARIANT),asan)
 OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LINK := -fsanitize=address,undefined

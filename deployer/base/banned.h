@@ -10,9 +10,10 @@
 #include <string.h>
 #include <time.h>
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <jansson.h>
 #include <openssl/ssl.h>
+
+#include "base/late_curl.h"
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf
 #pragma GCC poison strtok atoi atol atoll atof gets

@@ -6,7 +6,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/compiler.h"
-#include "base/num.h"
 
 #define CONNECT_TIMEOUT_MS 15000
 
@@ -208,32 +207,25 @@ void transfer_free(struct transfer *t)
 
 char *transfer_host(const struct transfer *t, unsigned *ret_port)
 {
-    const struct str url = str_of(t->url);
-    const ptrdiff_t scheme = str_find(url, STR("://"));
-    int64_t port = str_starts_ci(url, STR("http:")) ? 80 : 443;
+    CURLU *u = curl_url();
+    char *host = NULL;
+    char *port = NULL;
+    char *ret = NULL;
 
-    if (scheme <= 0)
-        return NULL;
-    struct str rest = str_slice(url, (size_t)scheme + 3, url.len);
+    if (u == NULL)
+        die_oom();
+    if (curl_url_set(u, CURLUPART_URL, t->url, 0) == CURLUE_OK
+            && curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK
+            && curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+        const struct str h = str_of(host);
 
-    rest.len = strcspn(rest.p, "/?#");
-    for (const char *at = memchr(rest.p, '@', rest.len); at != NULL;
-            at = memchr(rest.p, '@', rest.len))
-        rest = str_slice(rest, (size_t)(at - rest.p) + 1, rest.len);
-    const bool is_v6 = str_starts(rest, STR("["));
-
-    if (is_v6)
-        rest = str_slice(rest, 1, rest.len);
-    const struct str host = str_cut(&rest, is_v6 ? ']' : ':');
-
-    if (is_v6 && str_starts(rest, STR(":")))
-        rest = str_slice(rest, 1, rest.len);
-    struct err *e = rest.len == 0 ? NULL : num_parse_i64(rest, 1, 65535, &port);
-    const bool is_sound = e == NULL && host.len > 0;
-
-    err_ignore(e, "libcurl says of the same URL what is wrong with it");
-    *ret_port = (unsigned)port;
-    return is_sound ? str_dup(host) : NULL;
+        ret = str_dup(h.p[0] == '[' ? str_slice(h, 1, h.len - 1) : h);
+        *ret_port = (unsigned)strtoul(port, NULL, 10);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(u);
+    return ret;
 }
 
 void transfer_dial(struct transfer *t, const char *address)

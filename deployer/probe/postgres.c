@@ -8,11 +8,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include <libpq-fe.h>
-
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/jsonx.h"
+#include "base/late_pq.h"
 #include "probe/hello.h"
 #include "probe/net.h"
 #include "probe/postgres_parts.h"

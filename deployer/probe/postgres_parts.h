@@ -4,8 +4,7 @@
 #ifndef PROBE_POSTGRES_PARTS_H
 #define PROBE_POSTGRES_PARTS_H
 
-#include <libpq-fe.h>
-
+#include "base/late_pq.h"
 #include "probe/probe.h"
 
 /* An error text of libpq (verbose) into postgres.sqlstate, .message, .server; and probe_failed. */

@@ -7,11 +7,10 @@
 #include <poll.h>
 #include <stdio.h>
 
-#include <libpq-fe.h>
-
 #include "base/alloc.h"
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/late_pq.h"
 #include "base/num.h"
 #include "base/uri.h"
 #include "http/loop.h"
