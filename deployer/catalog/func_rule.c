@@ -75,7 +75,11 @@ struct err *func_pluck(const struct func_call *c, json_t **ret)
 
     TRY(check_list(c));
     json_array_foreach (c->args[0], i, item) {
+        const size_t before = json_array_size(all);
+
         collect(item, text_of(c->args[1]), all);
+        if (c->count > 2 && json_array_size(all) == before)
+            json_array_append(all, c->args[2]);
     }
     *ret = TAKE(all);
     return NULL;

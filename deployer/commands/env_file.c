@@ -184,12 +184,16 @@ static struct err *check(struct context *c, const struct env_file_options *o, st
 {
     TRY(runbook_set_load(c, &x->runbooks));
     TRY(read_env(c, o, x));
-    TRY(contract_judge(&(struct contract_subject){ .contract = x->contract,
+    AUTO(err)
+    struct err *not_judged = contract_judge(&(struct contract_subject){ .contract = x->contract,
             .env = x->env,
             .context = x->context,
             .fn = on_finding,
-            .arg = x }));
+            .arg = x });
+
     TRY(write_findings(c, x));
+    if (not_judged != NULL)
+        return TAKE(not_judged);
     json_auto_t *judged = jsonx_must(json_pack("{s:O}", "findings", x->findings));
 
     /* A file that is asked for by name has to be right: a warning fails, too. */

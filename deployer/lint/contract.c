@@ -317,10 +317,12 @@ static json_t *with_place(const json_t *rule)
     return copy;
 }
 
+/* One that can't be judged keeps none of the others from it. */
 static struct err *check_rules(const struct contract_subject *s)
 {
     json_auto_t *empty =
             jsonx_must(json_pack("{s:[], s:{}, s:{}}", "containers", "services", "resources"));
+    struct err *first = NULL;
     size_t i = 0;
     json_t *rule = NULL;
 
@@ -337,9 +339,15 @@ static struct err *check_rules(const struct contract_subject *s)
             json_object_set_new(vars, "context", jsonx_must(json_object()));
         if (!is_for(json_object_get(rule, "containers"), s->container))
             continue;
-        TRY(err_wrap(rule_judge(placed, &scope, on_break, &sink), "%s", jsonx_text(rule, "id")));
+        struct err *e =
+                err_wrap(rule_judge(placed, &scope, on_break, &sink), "%s", jsonx_text(rule, "id"));
+
+        if (first == NULL)
+            first = e;
+        else
+            err_ignore(e, "the first one is told");
     }
-    return NULL;
+    return first;
 }
 
 /* Without what is empty: an empty value counts as not set. Owned. */

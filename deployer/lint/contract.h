@@ -35,7 +35,7 @@ struct contract_subject {
     void *arg;
 };
 
-/* Calls fn for each finding. ERR_CONFIG for a rule that can't be judged. */
+/* Calls fn for each finding. ERR_CONFIG for a rule that can't be judged, after all others were. */
 MUST_CHECK struct err *contract_judge(const struct contract_subject *s);
 /* The contract's form: known members, types and rules. ERR_CONFIG with the first that is wrong. */
 MUST_CHECK struct err *contract_check(const json_t *contract);

@@ -1,7 +1,6 @@
 /* The variables of a stack's containers against the contracts of their services. */
 #include "base/alloc.h"
 #include "base/jsonx.h"
-#include "base/log.h"
 #include "lint/contract.h"
 #include "lint/lint.h"
 #include "lint/rule.h"
@@ -80,10 +79,8 @@ static void judge_service(struct lint_run *run, const char *service, const json_
 
         if (!text_eq(jsonx_text(c, "service"), service))
             continue;
-        AUTO(err) struct err *e = contract_judge(&subject);
-
-        if (e != NULL)
-            log_debug("rule", "%s: a rule can't be judged: %s", service, err_text(e));
+        lint_not_judged(
+                run, (struct place){ .file = service }, "contract", contract_judge(&subject));
     }
 }
 

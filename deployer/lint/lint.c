@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/jsonx.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "lint/contract.h"
 #include "lint/rule.h"
@@ -125,18 +124,45 @@ static void on_break(void *arg, const struct rule_break *b)
     lint_add(s->run, &w);
 }
 
-void lint_judge(struct lint_run *run, const json_t *rule, const json_t *vars, const char *owner,
+/* What a body lacks or has of another type is found by itself; rules may build on it. */
+static bool has_wrong_body(const struct lint_run *run)
+{
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach (run->findings, i, f) {
+        if (text_eq(jsonx_text(f, "code"), "body.type")
+                || text_eq(jsonx_text(f, "code"), "body.required"))
+            return true;
+    }
+    return false;
+}
+
+void lint_not_judged(struct lint_run *run, struct place owner, const char *path, struct err *e)
+{
+    AUTO(err) struct err *taken = e;
+
+    if (taken == NULL || has_wrong_body(run))
+        return;
+    struct diag *d = diag_add(run->diags, DIAG_WARNING, "rule.not-judged", owner, path,
+            "a rule can't be judged: %s", err_text(taken));
+
+    diag_set_hint(run->diags, d,
+            "that is a mistake in the catalog and none of the stack: what the rule is about was "
+            "not "
+            "looked at");
+}
+
+void lint_judge(struct lint_run *run, const json_t *rule, const json_t *vars, struct place owner,
         const struct lint_words *otherwise)
 {
     json_auto_t *own =
             vars == NULL ? jsonx_must(json_object()) : json_copy((json_t *)(uintptr_t)vars);
     struct rule_scope scope = { .root = run->view->root, .vars = own, .memory = &run->memory };
     struct sink sink = { .run = run, .rule = rule, .otherwise = otherwise };
-    AUTO(err) struct err *e = rule_judge(rule, &scope, on_break, &sink);
+    const char *path = otherwise->runbook != NULL ? otherwise->runbook->id : otherwise->code;
 
-    /* A value of the wrong type: that is found by itself, and says nothing about this rule. */
-    if (e != NULL)
-        log_debug("rule", "%s: a rule can't be judged: %s", owner, err_text(e));
+    lint_not_judged(run, owner, path, rule_judge(rule, &scope, on_break, &sink));
 }
 
 /* ---- kinds and runbooks ---- */
@@ -160,7 +186,7 @@ static void judge_kinds(struct lint_run *run)
 
         json_array_foreach ((json_t *)(uintptr_t)r->kind->rules, k, rule) {
             if (json_object_get(rule, "changes") == NULL)
-                lint_judge(run, rule, vars, r->kind->name, &w);
+                lint_judge(run, rule, vars, r->kind->place, &w);
         }
     }
 }
@@ -175,7 +201,7 @@ static void judge_runbooks(struct lint_run *run)
         json_t *rule = NULL;
 
         json_array_foreach ((json_t *)(uintptr_t)set->items[i].lint, k, rule) {
-            lint_judge(run, rule, NULL, set->items[i].file, &w);
+            lint_judge(run, rule, NULL, set->items[i].place, &w);
         }
     }
 }

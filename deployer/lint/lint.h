@@ -28,7 +28,8 @@ struct lint_input {
  * Every finding on the stack: [{"code", "runbook" (where one describes it), "title", "severity",
  * "certainty", "cause", "fix", "service", "evidence", "checks", "file", "line", "column",
  * "path"}], by place. What the stack's `ignore:` names is left out; an entry that names nothing
- * found is a finding of its own. Rules that can't be judged go to `diags` as errors of the catalog.
+ * found is a finding of its own. A rule that can't be judged is a mistake of the catalog: a
+ * warning in `diags`, unless a body lacks something or has the wrong type, which is a finding.
  * Owned.
  */
 MUST_CHECK json_t *lint_stack(const struct lint_input *in, struct diag_list *diags);
@@ -60,9 +61,11 @@ struct lint_words {
 };
 
 void lint_add(struct lint_run *run, const struct lint_words *w);
-/* Judges one rule over the view; `vars` binds further names. `owner` names the rule's file. */
-void lint_judge(struct lint_run *run, const json_t *rule, const json_t *vars, const char *owner,
+/* Judges one rule over the view; `vars` binds further names. `owner` is where the rule stands. */
+void lint_judge(struct lint_run *run, const json_t *rule, const json_t *vars, struct place owner,
         const struct lint_words *otherwise);
+/* Takes an error of rule_judge; `path` says whose rule it is. */
+void lint_not_judged(struct lint_run *run, struct place owner, const char *path, struct err *e);
 /* Every body against its kind's properties (body.c). */
 void lint_bodies(struct lint_run *run);
 /* The variables of each service's containers against its contract. */

@@ -151,6 +151,37 @@ class Lints(unittest.TestCase):
                 kind = "rule." + os.path.basename(path)[:-5]
                 self.assertIn(kind, known, "it has rules and no case")
 
+    def test_no_rule_fails_where_something_is_missing(self):
+        """Each member of each body taken away: a rule that can't be judged then would be dropped in silence."""
+        def paths(value, at=""):
+            for key, member in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+                sub = at + ("[%d]" % key if isinstance(key, int) else "." + key)
+                yield sub
+                yield from paths(member, sub)
+
+        def dropped(case):
+            body, path = case
+            overlay = {"services": {"raw": {"use": "raw", "with": {body: copy.deepcopy(TABLE["bodies"][body])}}}}
+            put(overlay, "raw.%s%s" % (body, path), None)
+            done = self.validate(json.dumps(overlay), "-o", "json")[0]
+            return [(body, path, f["path"], f["text"]) for f in json.loads(done.stdout)["findings"] if f["code"] == "rule.not-judged"]
+
+        cases = [(b, p) for b in TABLE["bodies"] for p in paths(TABLE["bodies"][b]) if not p.endswith("]")]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            rows = [row for rows in pool.map(dropped, cases) for row in rows]
+        self.assertEqual(rows, [], "\n".join(map(str, rows)))
+
+    def test_a_rule_that_fails_is_told(self):
+        kinds = os.path.join(self.dir, "broken", "templates", "azure")
+        os.makedirs(kinds)
+        shutil.copy(os.path.join(ROOT, "templates", "azure", "log_workspace.yaml"), kinds)
+        with open(os.path.join(kinds, "log_workspace.yaml"), "a") as f:
+            f.write('rules:\n  - assert: "ratio(1, length([])) == 1"\n    text: never\n')
+        done, _ = self.validate("{}", "--catalog", os.path.join(self.dir, "broken"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"log_workspace.yaml:\d+:\d+: warning: rule.log_workspace: a rule can't be judged: "
+                         r"assert: .*can't divide by 0")
+
     def test_commands_of_the_runbooks(self):
         """PG-016: a psql that reads ~/.psqlrc and starts a pager is no command for a runbook."""
         for path in glob.glob(os.path.join(ROOT, "runbooks", "*-*.md")):
