@@ -381,6 +381,7 @@ static void read_behaviour(const struct reader *r, const struct doc_node *root, 
     k->facts = read_procedure(r, root, "facts", "facts");
     k->rollouts = read_map(r, root, "rollouts");
     k->soft_delete = read_map(r, root, "soft_delete");
+    k->reset = read_map(r, root, "reset");
     k->rules = read_list(r, root, "rules");
     k->before = read_before(r, root);
     k->rights = read_list(r, root, "rights");
@@ -439,9 +440,9 @@ struct kind *kind_parse(
 {
     static const char *const keys[] = { "format", "kind", "title", "cloud", "type", "api_version",
         "scope", "update", "holds_data", "location", "tags", "group", "deletable", "name", "list",
-        "minutes", "properties", "actions", "serial", "conflicts", "soft_delete", "ready", "run",
-        "resume", "rollouts", "rollout_when", "rules", "before", "rights", "facts", "in_parent",
-        "deleted_first", "barrier", "doc", NULL };
+        "minutes", "properties", "actions", "serial", "conflicts", "soft_delete", "reset", "ready",
+        "run", "resume", "rollouts", "rollout_when", "rules", "before", "rights", "facts",
+        "in_parent", "deleted_first", "barrier", "doc", NULL };
     const struct reader r = { .arena = arena, .diags = diags };
     const size_t errors = diags->errors;
     struct kind *k = arena_alloc(arena, sizeof(*k));

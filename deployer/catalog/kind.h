@@ -104,6 +104,7 @@ struct kind {
     const json_t *rollouts;    /* {"stop-first": procedure before an update} or NULL */
     const json_t *facts;       /* what verify tells of it (docs/catalog.md, "facts"), or NULL */
     const json_t *soft_delete; /* how a deleted namesake is found, recovered, purged, or NULL */
+    const json_t *reset;       /* not deletable: the body that sets it back (docs), or NULL */
     const json_t *before;      /* what is asked before the first write (docs/catalog.md), or NULL */
     const json_t *rights;      /* actions that a write needs besides its own, or NULL */
     const json_t *rules;       /* preflight rules between properties (docs/catalog.md), or NULL */

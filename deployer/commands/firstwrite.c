@@ -167,7 +167,7 @@ static struct precheck_subject subject_of(struct gather *g, const struct engine_
         .is_name_ours = action == PLAN_REPLACE || n->item->intent != NULL,
     };
 
-    s.is_written = s.is_created || action == PLAN_UPDATE
+    s.is_written = s.is_created || action == PLAN_UPDATE || action == PLAN_RESET
                    || (action == PLAN_ADOPT && n->item->changes.count > 0);
     if (s.location == NULL && n->kind->has_location)
         s.location = g->session->context->model->location;

@@ -275,6 +275,8 @@ static enum run_step first_step(const struct engine *e, const struct engine_node
         return n->item->goes_with != NULL ? RUN_RESOLVE : RUN_REMOVE;
     case PLAN_FORGET:
         return RUN_FORGET;
+    case PLAN_RESET:
+        return RUN_REMOVE;
     case PLAN_READ:
         return n->item->entry != NULL ? RUN_FORGET : RUN_END;
     case PLAN_UNKNOWN:

@@ -81,6 +81,11 @@ void run_step_check(struct engine *e, size_t i)
     run_end_done(e, i);
 }
 
+static bool is_reset(const struct engine_node *n)
+{
+    return n->item->action == PLAN_RESET;
+}
+
 static void after_remove(struct engine *e, size_t i)
 {
     struct engine_node *n = e->nodes[i];
@@ -90,10 +95,15 @@ static void after_remove(struct engine *e, size_t i)
     if (error != NULL) {
         if (err_kind(error) == ERR_API && !r->is_accepted)
             journal_drop_intent(e, n);
-        run_end_failed(e, i, err_wrap(error, "delete"));
+        run_end_failed(e, i, err_wrap(error, is_reset(n) ? "set back" : "delete"));
         return;
     }
     n->was_changed = true;
+    if (is_reset(n)) {
+        resolve_forget_answers(e, i);
+        run_next_step(r, RUN_FORGET);
+        return;
+    }
     n->presence = NODE_ABSENT;
     json_decref(n->actual);
     n->actual = NULL;
@@ -120,6 +130,14 @@ void run_step_remove(struct engine *e, size_t i)
     if (!run_take_turn(e, n))
         return;
     run_show(e, n);
+    if (is_reset(n)) {
+        json_decref(n->run->body);
+        n->run->body = plan_reset_body(n->kind, n->actual);
+        run_set_doing(e, n, "setting back");
+        journal_intent(e, n, "update");
+        n->run->send = RUN_SEND_WRITE;
+        return;
+    }
     run_set_doing(e, n, "deleting");
     journal_intent(e, n, "delete");
     n->run->send = RUN_SEND_REMOVE;

@@ -168,9 +168,29 @@ void decide_subject(struct arena *arena, const struct plan_input *in, const stru
     *ret = i;
 }
 
-static void delete_or_forget(struct plan_item *i, bool is_address_in_file, bool is_destroy)
+/* What can't be deleted is set back, where the kind says how and it is not so already. */
+static bool reset(struct arena *arena, struct plan_item *i)
+{
+    json_t *body = plan_reset_body(i->kind, i->actual);
+
+    if (body == NULL)
+        return false;
+    arena_hook(arena, (void (*)(void *))json_decref, body);
+    plan_diff(arena, &(struct diff_input){ .kind = i->kind, .desired = body, .actual = i->actual },
+            &i->changes, NULL);
+    if (i->changes.count == 0)
+        return false;
+    i->action = PLAN_RESET;
+    i->reason = "is no longer in the file, and can't be deleted: it is set back";
+    return true;
+}
+
+static void delete_or_forget(
+        struct arena *arena, struct plan_item *i, bool is_address_in_file, bool is_destroy)
 {
     if (i->kind != NULL && !i->kind->is_deletable) {
+        if (reset(arena, i))
+            return;
         i->action = PLAN_FORGET;
         i->reason = "cannot be deleted alone: it keeps what it has until its parent goes";
         return;
@@ -207,7 +227,7 @@ void decide_leftover(struct arena *arena, const struct plan_input *in, const cha
         i.reason = arena_printf(arena, "its kind '%s' is not in the catalog: it can't be deleted",
                 kind == NULL ? "" : kind);
     } else {
-        delete_or_forget(&i, is_address_in_file, in->is_destroy);
+        delete_or_forget(arena, &i, is_address_in_file, in->is_destroy);
     }
     *ret = i;
 }
@@ -219,6 +239,8 @@ static double minutes_of(const struct plan_item *i)
     switch (i->action) {
     case PLAN_CREATE:
         return k->create_min;
+    case PLAN_RESET:
+        return k->update_min;
     case PLAN_UPDATE:
     case PLAN_ADOPT:
         return i->action == PLAN_ADOPT && i->changes.count == 0 ? 0 : k->update_min;

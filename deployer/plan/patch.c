@@ -112,6 +112,45 @@ json_t *plan_merge_patch(const struct diff_input *in, const struct change_list *
     return patch;
 }
 
+/* ---- reset ---- */
+
+/* "{PATH}" as a whole text: what the cloud has there. Owned; NULL if it has nothing. */
+static json_t *filled(const json_t *value, const json_t *actual)
+{
+    const char *text = json_string_value(value);
+    const size_t len = text == NULL ? 0 : strlen(text);
+
+    if (len < 3 || text[0] != '{' || text[len - 1] != '}')
+        return jsonx_copy(value);
+    AUTO(free) char *path = str_dup((struct str){ text + 1, len - 2 });
+    const json_t *there = jsonx_at_ci(actual, path);
+
+    return there == NULL ? NULL : jsonx_copy(there);
+}
+
+static json_t *filled_object(const json_t *object, const json_t *actual)
+{
+    json_auto_t *ret = jsonx_must(json_object());
+    const char *key = NULL;
+    json_t *value = NULL;
+
+    json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
+        json_t *v = json_is_object(value) ? filled_object(value, actual) : filled(value, actual);
+
+        if (v == NULL)
+            return NULL;
+        json_object_set_new(ret, key, v);
+    }
+    return TAKE(ret);
+}
+
+json_t *plan_reset_body(const struct kind *kind, const json_t *actual)
+{
+    if (kind == NULL || kind->reset == NULL || !json_is_object(actual))
+        return NULL;
+    return filled_object(kind->reset, actual);
+}
+
 /* ---- observed ---- */
 
 static json_t *observed_value(const struct walk *w, const struct spot *s, const json_t *value);

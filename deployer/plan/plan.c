@@ -8,7 +8,7 @@
 #include "state/state.h"
 
 static const char *const action_names[] = { "none", "create", "update", "replace", "delete", "move",
-    "adopt", "read", "forget", "unknown" };
+    "adopt", "read", "forget", "reset", "unknown" };
 _Static_assert(ARRAY_LEN(action_names) == PLAN_ACTION_COUNT, "a name for each action");
 
 const char *plan_action_name(enum plan_action action)
@@ -146,8 +146,11 @@ static void go_along(struct plan_item *child, const struct plan_item *parent, st
     const bool is_first = child->kind != NULL && child->kind->is_deleted_first;
 
     if (child->subject == NULL) {
-        if (child->action == PLAN_DELETE || child->action == PLAN_FORGET)
+        if (child->action == PLAN_DELETE || child->action == PLAN_FORGET
+                || child->action == PLAN_RESET) {
             child->action = PLAN_DELETE;
+            child->changes.count = 0;
+        }
         child->goes_with = is_first ? NULL : parent->address;
         return;
     }

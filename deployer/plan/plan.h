@@ -46,6 +46,12 @@ struct diff_input {
     bool has_moved;             /* another address: the tag that names it is not worth a write */
 };
 
+/*
+ * The body that sets a resource back to what it was before anybody wrote it: the kind's `reset`,
+ * with "{PATH}" filled in from the cloud's document. Owned; NULL where the kind has none or a value
+ * is not told.
+ */
+MUST_CHECK json_t *plan_reset_body(const struct kind *kind, const json_t *actual);
 /* The differences that apply would make, and (in *ret_drift, may be NULL) those made by others. */
 void plan_diff(struct arena *arena, const struct diff_input *in, struct change_list *ret,
         struct change_list *ret_drift);
@@ -81,6 +87,7 @@ enum plan_action {
     PLAN_ADOPT,   /* is there, is not in the state, and is to be taken over */
     PLAN_READ,    /* existing: somebody else's */
     PLAN_FORGET,  /* in the state, gone from the cloud or not to be deleted: leaves the state */
+    PLAN_RESET,   /* can't be deleted: set back to what the service has by default */
     PLAN_UNKNOWN, /* could not be compared (403): `reason` says why */
 };
 #define PLAN_ACTION_COUNT (PLAN_UNKNOWN + 1)

@@ -27,6 +27,7 @@ static const struct look looks[PLAN_ACTION_COUNT] = {
     [PLAN_ADOPT] = { "<", "adopt", STYLE_CHANGE },
     [PLAN_READ] = { " ", "read", STYLE_DIM },
     [PLAN_FORGET] = { ".", "forget", STYLE_DIM },
+    [PLAN_RESET] = { "~", "reset", STYLE_CHANGE },
     [PLAN_UNKNOWN] = { "?", "unknown", STYLE_WARN },
 };
 
@@ -238,7 +239,7 @@ static void add_list(const struct group *g, enum plan_action action)
 static void add_service(const struct group *g)
 {
     static const enum plan_action order[] = { PLAN_CREATE, PLAN_ADOPT, PLAN_UPDATE, PLAN_REPLACE,
-        PLAN_MOVE, PLAN_UNKNOWN, PLAN_DELETE, PLAN_FORGET };
+        PLAN_MOVE, PLAN_UNKNOWN, PLAN_RESET, PLAN_DELETE, PLAN_FORGET };
     const struct plan *p = g->t->plan;
 
     style_addf(g->out, g->t->has_color, STYLE_BOLD, "%.*s", STR_ARG(g->service));
@@ -300,6 +301,7 @@ void plan_text_summary(const struct plan_text *t, struct buf *out)
         { n[PLAN_REPLACE], "to replace" },
         { n[PLAN_ADOPT], "to adopt" },
         { n[PLAN_MOVE], "to move" },
+        { n[PLAN_RESET], "to reset" },
         { n[PLAN_FORGET], "to forget" },
         { n[PLAN_UNKNOWN], "not compared" },
     };

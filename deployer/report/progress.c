@@ -80,6 +80,8 @@ static const char *verb(const struct engine_node *n)
         return "adopt";
     case PLAN_FORGET:
         return "forget";
+    case PLAN_RESET:
+        return "reset";
     case PLAN_UPDATE:
     case PLAN_NONE:
     case PLAN_MOVE:
@@ -334,6 +336,8 @@ static const char *past(const struct engine_node *n)
         return "moved";
     case PLAN_FORGET:
         return "forgotten";
+    case PLAN_RESET:
+        return "set back";
     case PLAN_UPDATE:
     case PLAN_NONE:
     case PLAN_READ:

@@ -47,7 +47,7 @@ static void add_counts(const struct engine *e, struct buf *out)
         const char *word;
     } words[] = { { PLAN_CREATE, "created" }, { PLAN_UPDATE, "changed" },
         { PLAN_REPLACE, "replaced" }, { PLAN_ADOPT, "adopted" }, { PLAN_MOVE, "moved" },
-        { PLAN_DELETE, "deleted" }, { PLAN_FORGET, "forgotten" } };
+        { PLAN_DELETE, "deleted" }, { PLAN_RESET, "set back" }, { PLAN_FORGET, "forgotten" } };
     bool is_first = true;
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {

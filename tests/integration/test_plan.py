@@ -118,9 +118,10 @@ class OneChange(SandboxTest):
 
     def test_a_replacement_needs_leave(self):
         self.edit("stack.yaml", "clustering: NoCluster", "clustering: OSSCluster")
-        changing = self.changing(self.plan())
-        if changing["redis.database"]["action"] != "replace":
-            self.skipTest("missing: clustering that can't be changed in place")
+        self.assertEqual(self.changing(self.plan())["redis.database"]["action"], "update", "the one step that is possible")
+        self.settles()
+        self.edit("stack.yaml", "clustering: OSSCluster", "clustering: EnterpriseCluster")
+        self.assertEqual(self.changing(self.plan())["redis.database"]["action"], "replace")
         result = self.apply(status=73)
         self.assertIn("--allow-data-loss redis.database", result.err)
         self.settles("--allow-data-loss", "redis.database")

@@ -201,5 +201,85 @@ class Others(Edge):
         self.assertEqual(self.names(VNET, "properties.subnets"), ["theirs"])
 
 
+SERVER = "Microsoft.DBforPostgreSQL/flexibleServers/psql-edge"
+ZONE = "Microsoft.Network/privateDnsZones/edge.internal"
+
+
+class Removed(Edge):
+    def removes(self, address, *paths, action="update"):
+        plan = self.plan()
+        self.assertEqual(list(plan), [address], plan)
+        self.assertEqual((plan[address]["action"], [(c["path"], c["action"]) for c in plan[address]["changes"]]),
+                         (action, [(p, "remove") for p in paths]))
+        self.settles()
+
+    def test_a_property(self):
+        self.edit("      dns: 10.0.0.10\n", "")
+        self.removes("edge.net", "properties.dhcpOptions")
+        self.assertFalse(self.get(VNET).json["properties"].get("dhcpOptions", {}).get("dnsServers"))
+
+    def test_an_element_by_its_key(self):
+        self.edit("two: 110", "")
+        self.removes("edge.guard", "properties.securityRules[two]")
+        self.assertEqual([r["name"] for r in self.get(NSG).json["properties"]["securityRules"]], ["one"])
+
+    def test_an_element_in_a_patch(self):
+        self.edit("[203.0.113.7, 203.0.113.8]", "[203.0.113.8]")
+        self.removes("edge.files", "properties.networkAcls.ipRules[203.0.113.7]")
+        acls = self.get(STORAGE, "2025-01-01").json["properties"]["networkAcls"]
+        self.assertEqual([r["value"] for r in acls["ipRules"]], ["203.0.113.8"])
+
+    def test_the_last_element(self):
+        self.edit("[203.0.113.7, 203.0.113.8]", "[]")
+        self.removes("edge.files", "properties.networkAcls.ipRules[203.0.113.7]", "properties.networkAcls.ipRules[203.0.113.8]")
+        self.assertEqual(self.get(STORAGE, "2025-01-01").json["properties"]["networkAcls"]["ipRules"], [])
+
+    def test_a_tag_of_each_resource(self):
+        self.edit(", stage: dev", "")
+        plan = self.plan()
+        self.assertEqual({c["path"] for a in plan.values() for c in a["changes"]}, {"tags.stage"})
+        self.settles()
+        for resource in (NSG, VNET):
+            self.assertNotIn("stage", self.get(resource).json["tags"])
+        self.assertNotIn("stage", self.get(STORAGE, "2025-01-01").json["tags"])
+
+    def test_a_child(self):
+        self.edit("[first, second]", "[first]")
+        self.assertEqual({a: i["action"] for a, i in self.plan().items()}, {'edge.record["second"]': "delete"})
+        self.settles()
+        self.assertEqual(self.get(ZONE + "/A/second", "2024-06-01").status, 404)
+        self.assertEqual(self.get(ZONE + "/A/first", "2024-06-01").status, 200)
+
+    def test_a_resource(self):
+        service = SERVICE[:SERVICE.index("  files:")] + SERVICE[SERVICE.index("  server:"):]
+        self.stack.write("catalog/services/edge/service.yaml", service)
+        self.assertEqual({a: i["action"] for a, i in self.plan().items()}, {"edge.files": "delete"})
+        self.apply("--allow-data-loss", "edge.files")
+        self.assertEqual(self.plan(), {})
+        self.assertEqual(self.get(STORAGE, "2025-01-01").status, 404)
+
+    def test_what_cannot_be_deleted_is_set_back(self):
+        parameter = SERVER + "/configurations/work_mem"
+        self.assertEqual(self.get(parameter, "2025-08-01").json["properties"]["value"], "8192")
+        self.edit('work_mem: "8192", ', "")
+        plan = self.plan()
+        self.assertEqual({a: i["action"] for a, i in plan.items()}, {'edge.parameter["work_mem"]': "reset"})
+        changes = plan['edge.parameter["work_mem"]']["changes"]
+        self.assertIn(("properties.value", "8192", "4096"), [(c["path"], c["actual"], c["desired"]) for c in changes])
+        self.assertRegex(self.run_ok("plan", "--skip-checks").stdout, 'reset +parameter\\["work_mem"\\]')
+        self.assertIn("1 set back", self.apply().stdout)
+        self.assertEqual(self.plan(), {})
+        now = self.get(parameter, "2025-08-01").json["properties"]
+        self.assertEqual((now["value"], now["source"]), ("4096", "system-default"))
+
+    def test_what_goes_with_its_parent_is_not_set_back(self):
+        service = SERVICE[:SERVICE.index("  server:")] + SERVICE[SERVICE.index("  zone:"):]
+        self.stack.write("catalog/services/edge/service.yaml", service)
+        plan = self.plan()
+        self.assertEqual({a: i["action"] for a, i in plan.items() if i.get("goes_with") is None}, {"edge.server": "delete"})
+        self.apply("--allow-data-loss", "edge.server")
+        self.assertEqual(self.plan(), {})
+
+
 if __name__ == "__main__":
     unittest.main()
