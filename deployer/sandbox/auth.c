@@ -13,7 +13,6 @@
 #include "sandbox/jwt.h"
 
 #define FORM_FIELDS_MAX 32u
-#define TOKEN_LIFETIME_S 3599
 #define DEFAULT_AUDIENCE "https://management.azure.com/"
 
 struct auth {
@@ -82,7 +81,7 @@ struct err *auth_open(const char *dir, struct auth **ret)
     struct auth *a = xcalloc(1, sizeof(*a));
 
     a->dir = xstrdup(dir);
-    a->lifetime_s = TOKEN_LIFETIME_S;
+    a->lifetime_s = AUTH_LIFETIME_S;
     struct err *e = load(a);
 
     if (e != NULL) {

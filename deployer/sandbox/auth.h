@@ -11,6 +11,8 @@
 #include "sandbox/request.h"
 #include "sandbox/store.h"
 
+#define AUTH_LIFETIME_S 3599 /* of tokens, unless a fault script says otherwise */
+
 struct auth;
 
 MUST_CHECK struct err *auth_open(const char *dir, struct auth **ret);
@@ -19,7 +21,7 @@ const char *auth_tenant(const struct auth *a);
 const char *auth_client_id(const struct auth *a);
 const char *auth_object_id(const struct auth *a);
 const char *auth_subscription(const struct auth *a);
-/* How long a token lives; 3599 unless a fault script says otherwise. */
+/* How long tokens live from now on. */
 void auth_set_lifetime(struct auth *a, int64_t seconds);
 /*
  * POST .../token. `authority` is "https://HOST/TENANT" or ".../adfs". The store's federated

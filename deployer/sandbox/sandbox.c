@@ -80,21 +80,29 @@ static void write_report(struct sandbox *s)
     s->report = TAKE(text);
 }
 
-static void apply_settings(struct sandbox *s)
+static void apply_lifetime(struct sandbox *s)
 {
     const json_t *lifetime = faults_setting(s->faults, "token_lifetime_s");
+
+    auth_set_lifetime(
+            s->auth, json_is_integer(lifetime) ? json_integer_value(lifetime) : AUTH_LIFETIME_S);
+}
+
+static void apply_settings(struct sandbox *s)
+{
     const json_t *unregistered = faults_setting(s->faults, "unregistered");
     size_t i = 0;
     json_t *ns = NULL;
 
-    if (json_is_integer(lifetime))
-        auth_set_lifetime(s->auth, json_integer_value(lifetime));
     if (json_object_size(s->registrations) > 0)
         return;
     json_array_foreach ((json_t *)(uintptr_t)unregistered, i, ns) {
-        if (json_is_string(ns))
-            json_object_set_new(
-                    s->registrations, json_string_value(ns), json_string("NotRegistered"));
+        if (!json_is_string(ns))
+            continue;
+        AUTO(arena) struct arena *arena = arena_new();
+
+        json_object_set_new(s->registrations, rid_key(arena, json_string_value(ns)),
+                json_string("NotRegistered"));
     }
 }
 
@@ -257,6 +265,7 @@ void sandbox_handle(struct sandbox *s, struct request *q, struct reply *r)
     struct call c = { .s = s, .q = q, .r = r, .rid = &rid };
 
     faults_refresh(s->faults);
+    apply_lifetime(s);
     sandbox_tick(s);
     c.fault = faults_match(s->faults, q, type_of(&c));
     add_ids(&c);
