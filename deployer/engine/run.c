@@ -140,24 +140,44 @@ static char *container_of(const char *id)
     return xasprintf("parent:%s", copy);
 }
 
+static void add_reference(struct node_run *r, const json_t *document, const char *path)
+{
+    const char *value = json_string_value(jsonx_at_ci(document, path));
+
+    if (value != NULL)
+        add_serial_key(r, xasprintf("ref:%s", value));
+}
+
+static void drop_serial_keys(struct node_run *r)
+{
+    for (size_t i = 0; i < r->serial_count; i++)
+        free(r->serial[i]);
+    free(r->serial);
+    r->serial = NULL;
+    r->serial_count = 0;
+}
+
+/*
+ * A delete touches what the resource that is there names, a write also what it will name. Anew for
+ * each turn: a replaced one is deleted in one place and made in another.
+ */
 static void find_serial_keys(struct engine_node *n)
 {
+    struct node_run *r = n->run;
+    const json_t *there = n->actual != NULL ? n->actual : json_object_get(n->entry, "last_applied");
     size_t i = 0;
     json_t *rule = NULL;
 
-    if (n->run->serial != NULL)
-        return;
+    drop_serial_keys(r);
     json_array_foreach ((json_t *)(uintptr_t)n->kind->serial, i, rule) {
         const char *text = json_string_value(rule);
-        const json_t *from = n->desired != NULL ? n->desired : n->actual;
 
         if (text_eq(text, "parent")) {
-            add_serial_key(n->run, container_of(n->id));
-        } else if (text != NULL && strncmp(text, "ref:", 4) == 0 && from != NULL) {
-            const char *value = json_string_value(jsonx_at_ci(from, text + 4));
-
-            if (value != NULL)
-                add_serial_key(n->run, xasprintf("ref:%s", value));
+            add_serial_key(r, container_of(n->id));
+        } else if (text != NULL && strncmp(text, "ref:", 4) == 0) {
+            add_reference(r, n->is_removed ? NULL : there, text + 4);
+            if (r->step != RUN_REMOVE)
+                add_reference(r, n->desired, text + 4);
         }
     }
 }
@@ -167,9 +187,9 @@ bool run_take_turn(struct engine *e, struct engine_node *n)
 {
     struct node_run *r = n->run;
 
-    find_serial_keys(n);
     if (r->has_turn)
         return true;
+    find_serial_keys(n);
     r->is_blocked = false;
     for (size_t i = 0; i < r->serial_count; i++)
         r->is_blocked = r->is_blocked || json_object_get(e->serial_held, r->serial[i]) != NULL;
@@ -318,8 +338,6 @@ void run_free(struct node_run *r)
     err_free(r->answer_error);
     err_free(r->create_error);
     procedure_free(r->procedure);
-    for (size_t i = 0; i < r->serial_count; i++)
-        free(r->serial[i]);
-    free(r->serial);
+    drop_serial_keys(r);
     free(r);
 }

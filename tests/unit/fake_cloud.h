@@ -44,6 +44,7 @@ struct fake_cloud {
     unsigned steps;
     unsigned die_after; /* the loop breaks after so many steps; 0: never */
     unsigned writing_max;
+    unsigned deleting_max;
     unsigned queue_max;
     bool is_list_lagging; /* lists are empty */
     bool is_denied;       /* nothing may be read */
@@ -403,9 +404,13 @@ static void fake_step(struct fake_cloud *f)
 {
     struct fake_op op = f->queue[0];
     unsigned writing = 0;
+    unsigned deleting = 0;
 
-    for (size_t i = 0; i < f->queued; i++)
+    for (size_t i = 0; i < f->queued; i++) {
         writing += fake_is_write(&f->queue[i]);
+        deleting += strcmp(f->queue[i].verb, "DELETE") == 0;
+    }
+    f->deleting_max = deleting > f->deleting_max ? deleting : f->deleting_max;
     f->writing_max = writing > f->writing_max ? writing : f->writing_max;
     memmove(f->queue, f->queue + 1, (--f->queued) * sizeof(f->queue[0]));
     if (!fake_is_write(&op))

@@ -47,8 +47,13 @@ static const char *const kind_texts[] = {
     "run:\n  - {post: start}\n"
     "resume:\n  - {post: again}\n"
     "rollouts:\n  stop-first:\n    - {post: stop}\n",
+    "format: 1\nkind: pin\ntitle: pin\ncloud: arm\ntype: T/pins\napi_version: '1'\n"
+    "scope: group\nupdate: put\nlocation: none\ntags: false\nserial: ['ref:properties.net']\n"
+    "properties:\n"
+    "  properties.server: {type: string, read_only: true}\n"
+    "  properties.net: {type: string, immutable: true}\n",
 };
-static const char *const kind_names[] = { "group", "thing", "data", "child", "app" };
+static const char *const kind_names[] = { "group", "thing", "data", "child", "app", "pin" };
 
 /* ---- one test's world ---- */
 
@@ -421,6 +426,41 @@ static void serial_children_do_not_overlap(struct world *w)
     ok(apply(w));
     assert_int_equal(w->cloud.writing_max, 1);
     check_no_change(w);
+}
+
+static void add_pins(struct world *w, const char *net)
+{
+    for (int i = 0; i < 3; i++) {
+        const char *address = arena_printf(w->arena, "a.p%d", i);
+
+        add(w, address, "pin", NULL, "{}", "");
+        w->resources[w->model.resource_count - 1].body =
+                kept(w, load(arena_printf(w->arena, "{'properties': {'net': '%s'}}", net)));
+    }
+}
+
+/* What is deleted is sent no document: the one that is there tells what it hangs on. */
+static void serial_by_what_is_there(struct world *w)
+{
+    add_pins(w, "/n/1");
+    ok(apply(w));
+    assert_int_equal(w->cloud.writing_max, 1);
+    for (size_t i = 0; i < w->model.resource_count;
+            i++) /* replaced: deleted in one net, made in the other */
+        w->resources[i].body = kept(w, load(arena_printf(w->arena, "{'properties': {'net': '%s'}}",
+                                               i == 0   ? "/n/1b"
+                                               : i == 1 ? "/n/2"
+                                                        : "/n/3")));
+    ok(apply(w));
+    assert_int_equal(w->cloud.deleting_max, 1);
+    for (size_t i = 0; i < w->model.resource_count; i++)
+        w->resources[i].body = kept(w, load("{'properties': {'net': '/n/4'}}"));
+    ok(apply(w)); /* deleted in three nets */
+    assert_int_equal(w->cloud.deleting_max, 3);
+    w->cloud.deleting_max = 0;
+    ok(prepare(w, true));
+    ok(engine_apply(w->engine, false));
+    assert_int_equal(w->cloud.deleting_max, 1);
 }
 
 static void at_most_ten_at_once(struct world *w)
@@ -824,6 +864,7 @@ ROW(failure_skips_what_needs_it)
 ROW(failed_operation_is_repaired)
 ROW(lost_answer_leaves_the_intent)
 ROW(serial_children_do_not_overlap)
+ROW(serial_by_what_is_there)
 ROW(at_most_ten_at_once)
 ROW(replaces_with_what_is_in_it)
 ROW(moves_without_touching)
@@ -853,6 +894,7 @@ int main(void)
         cmocka_unit_test(test_failed_operation_is_repaired),
         cmocka_unit_test(test_lost_answer_leaves_the_intent),
         cmocka_unit_test(test_serial_children_do_not_overlap),
+        cmocka_unit_test(test_serial_by_what_is_there),
         cmocka_unit_test(test_at_most_ten_at_once),
         cmocka_unit_test(test_replaces_with_what_is_in_it),
         cmocka_unit_test(test_moves_without_touching),
