@@ -448,29 +448,65 @@ static struct err *wait_a_little(struct session *s)
     return e;
 }
 
-static struct err *purge_one(struct session *s, const json_t *f)
+static struct err *begin_purge(struct session *s, const json_t *f)
 {
-    const char *name = jsonx_text(f, "name");
-    const int64_t until = clock_now_ms() + PURGE_MS;
     json_t *answer = NULL;
     struct err *e = send_one(s, "POST", jsonx_text(f, "purge"), &answer);
 
     json_decref(answer);
-    if (e != NULL)
-        return err_wrap(e, "purging %s", name);
+    return err_wrap(e, "purging %s", jsonx_text(f, "name"));
+}
+
+/* The service takes its time, minutes for a vault; until then the name is taken. */
+static struct err *await_purge(struct session *s, const json_t *f, int64_t until)
+{
+    const char *name = jsonx_text(f, "name");
+
     for (;;) {
         json_t *list = NULL;
-
-        e = send_one(s, "GET", jsonx_text(f, "list"), &list);
+        struct err *e = send_one(s, "GET", jsonx_text(f, "list"), &list);
         const bool is_there = is_listed(list, name);
 
         json_decref(list);
         if (e != NULL || !is_there)
             return err_wrap(e, "purging %s", name);
-        if (clock_now_ms() > until)
-            return err_new(ERR_TIMEOUT, 0, "purging %s: it is still listed as deleted", name);
+        if (clock_now_ms() > until) {
+            struct err *late = err_new(ERR_TIMEOUT, 0,
+                    "purging %s: it is still listed as deleted after %d minutes", name,
+                    PURGE_MS / 60000);
+
+            err_set_hint(late, "nothing was written; it is being purged all the same: run apply "
+                               "again later, without --purge once it is gone");
+            return late;
+        }
         TRY(wait_a_little(s));
     }
+}
+
+static struct err *await_all(struct session *s, const json_t *findings)
+{
+    const int64_t until = clock_now_ms() + PURGE_MS;
+    size_t i = 0;
+    const json_t *f = NULL;
+
+    json_array_foreach (findings, i, f) {
+        if (jsonx_text(f, "purge") == NULL)
+            continue;
+        const char *name = jsonx_text(f, "name");
+        const int64_t began = clock_now_ms();
+        AUTO(free) char *stage = xasprintf("purging %s, which may take minutes", name);
+        char took[CLOCK_DURATION_SIZE];
+
+        progress_say(s->progress, "  . %s", stage);
+        progress_stage(s->progress, stage);
+        struct err *e = await_purge(s, f, until);
+
+        progress_stage(s->progress, NULL);
+        TRY(e);
+        clock_duration(clock_now_ms() - began, took);
+        progress_say(s->progress, "  . %s is gone for good, after %s", name, took);
+    }
+    return NULL;
 }
 
 struct err *firstwrite_carry_out(struct session *s, const json_t *findings)
@@ -480,14 +516,8 @@ struct err *firstwrite_carry_out(struct session *s, const json_t *findings)
 
     TRY(register_all(s, findings));
     json_array_foreach (findings, i, f) {
-        if (jsonx_text(f, "purge") == NULL)
-            continue;
-        progress_stage(s->progress, "purging what is soft-deleted");
-        struct err *e = purge_one(s, f);
-
-        progress_stage(s->progress, NULL);
-        if (e != NULL)
-            return e;
+        if (jsonx_text(f, "purge") != NULL)
+            TRY(begin_purge(s, f));
     }
-    return NULL;
+    return await_all(s, findings);
 }

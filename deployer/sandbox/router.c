@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/jsonx.h"
 #include "sandbox/access.h"
 #include "sandbox/auth.h"
@@ -275,6 +276,7 @@ struct err *router_dispatch(struct call *c)
 {
     bool is_handled = false;
 
+    store_end_purges(&c->s->store, clock_wall_ms());
     if (vault_plane_is_for(c->q)) {
         vault_plane_handle(c);
         return NULL;

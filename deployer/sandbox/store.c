@@ -152,6 +152,16 @@ void store_bury(struct store *s, const struct resource *r)
     s->is_dirty = true;
 }
 
+void store_end_purges(struct store *s, int64_t now_ms)
+{
+    for (size_t i = json_array_size(s->deleted); i > 0; i--) {
+        if (jsonx_int(json_array_get(s->deleted, i - 1), "purged_ms", INT64_MAX) > now_ms)
+            continue;
+        json_array_remove(s->deleted, i - 1);
+        s->is_dirty = true;
+    }
+}
+
 json_t *store_json(const struct store *s)
 {
     json_t *list = jsonx_must(json_array());

@@ -52,6 +52,8 @@ void store_below(const struct store *s, const char *key, size_t *ret_from, size_
 void store_touch(struct store *s, struct resource *r);
 /* Keeps a copy among the deleted. */
 void store_bury(struct store *s, const struct resource *r);
+/* Lets go for good what was told to be purged by `now_ms` (wall clock). */
+void store_end_purges(struct store *s, int64_t now_ms);
 /* As JSON, and back; kinds that are gone are dropped. Owned. */
 MUST_CHECK json_t *store_json(const struct store *s);
 MUST_CHECK json_t *store_resource_json(const struct resource *r);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/jsonx.h"
 #include "sandbox/access.h"
 #include "sandbox/answer.h"
@@ -187,6 +188,18 @@ static json_t *deleted_id(const struct call *c, const json_t *one, const char *c
             jsonx_text(one, "location"), collection, jsonx_text(one, "name"));
 }
 
+/* It stays listed, and its name taken, for as long as the setting says. */
+static void begin_purge(struct call *c, json_t *one)
+{
+    const json_t *lag = faults_setting(c->s->faults, "purge_ms");
+    const int64_t lag_ms = json_is_integer(lag) ? json_integer_value(lag) : 0;
+
+    if (json_object_get(one, "purged_ms") == NULL)
+        json_object_set_new(one, "purged_ms", json_integer((json_int_t)(clock_wall_ms() + lag_ms)));
+    c->s->store.is_dirty = true;
+    store_end_purges(&c->s->store, clock_wall_ms());
+}
+
 static struct err *handle_deleted(struct call *c, const char *ns, size_t at)
 {
     const bool is_purge = c->q->count == at + 3 && request_segment_is(c->q, at + 2, "purge");
@@ -216,8 +229,7 @@ static struct err *handle_deleted(struct call *c, const char *ns, size_t at)
                         json_object_get(one, "resource") == NULL ? json_null()
                                                                  : json_object_get(one, "id"))));
         if (is_purge) {
-            json_array_remove(c->s->store.deleted, i);
-            c->s->store.is_dirty = true;
+            begin_purge(c, one);
             break;
         }
     }
@@ -230,7 +242,7 @@ static struct err *handle_deleted(struct call *c, const char *ns, size_t at)
     }
     json_decref(list);
     if (is_found) {
-        reply_json(c->r, 200, NULL);
+        reply_json(c->r, 202, NULL);
         return NULL;
     }
     return refuse(

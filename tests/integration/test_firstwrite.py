@@ -3,6 +3,7 @@ import http.server
 import json
 import os
 import threading
+import time
 import unittest
 
 import support
@@ -230,6 +231,26 @@ class Buried(Case):
 
     def test_purge(self):
         self.run_ok(self.vaults, "apply", "--yes", "--purge", self.name)
+        self.assertEqual(self.deleted(), [])
+        self.run_ok(self.vaults, "plan", "--detailed-exitcode")
+
+    def test_a_slow_purge_is_waited_for(self):
+        self.box.stop()
+        self.box.set_faults("settings: {purge_ms: 3000}\n")
+        self.box.args += ["--faults", self.box.faults_file]
+        self.box.start()
+        began = time.monotonic()
+        done = self.run_ok(self.vaults, "apply", "--yes", "--purge", self.name)
+        self.assertGreater(time.monotonic() - began, 3)
+        self.assertRegex(done.stderr, "purging {0}, which may take minutes\n.*{0} is gone for good, after [34]".format(self.name))
+        looked = [r["path"] for r in self.box.requests() if "/deletedVaults" in r["path"]]
+        purge = next(i for i, path in enumerate(looked) if "/purge" in path)
+        self.assertIn(len(looked[purge + 1:]), (2, 3))  # every two seconds, until it is gone
+        writes = self.box.requests()
+        asked = max(i for i, r in enumerate(writes) if "/deletedVaults" in r["path"])
+        made = next(i for i, r in enumerate(writes) if r["method"] == "PUT" and r["path"].endswith("/vaults/" + self.name)
+                    and i > next(k for k, q in enumerate(writes) if "/purge" in q["path"]))
+        self.assertGreater(made, asked)  # not before it is gone
         self.assertEqual(self.deleted(), [])
         self.run_ok(self.vaults, "plan", "--detailed-exitcode")
 
