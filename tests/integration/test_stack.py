@@ -118,6 +118,73 @@ environments:
         self.assertEqual((rows["env.SUB"]["value"], rows["env.SUB"]["origin"]), ("from-process", "process environment"))
         self.assertEqual(rows["inputs.stage"]["origin"], "default")
 
+    def test_each_sort_of_origin(self):
+        """Every one that docs/stack.md names: value, origin and place, in both formats."""
+        self.write("stack.yaml", """\
+deployer: 1
+stack: s
+location: westeurope
+azure: {subscription: "${env.SUB}", resource_group: "rg-${var.stage}", tags: {a: "${env.FROM_PROCESS}", b: "${env.NOWHERE}"}}
+vault: kv-origin
+inputs:
+  stage: dev
+  size: 1
+  given: 2
+  tf: {terraform: terraform.tfstate}
+  text: {file: note.txt}
+  made: {command: [printf, "%s", done]}
+services:
+  redis: {use: redis, with: {clustering: NoCluster}}
+  postgres: {use: postgres, with: {password: "${secret.FROM_VAULT}"}}
+  langfuse: {use: langfuse, with: {hostname: h.example.com, salt: "${secret.FROM_ENV_FILE}"}}
+environments:
+  prod:
+    inputs: {stage: prod}
+    services: {redis: {with: {clustering: OSSCluster}}}
+""")
+        self.write(".env", "# first line\nSUB=from-file\nFROM_ENV_FILE=a-secret-of-the-file\n")
+        self.write("note.txt", "what the file says\n")
+        self.write("terraform.tfstate", json.dumps({"outputs": {"id": {"value": "tf-id"}, "pw": {"value": "tf-secret", "sensitive": True}}}))
+        args = ["config", "stack.yaml", "-e", "prod", "--var", "given=3"]
+        env = {"FROM_PROCESS": "from-process", "ENCRYPTION_KEY": "0f" * 32}
+        status, out, err = run(*args, "-o", "json", cwd=self.dir, env=env)
+        self.assertEqual((status, err), (0, ""))
+        rows = {r["path"]: r for r in json.loads(out)["values"]}
+        built_in = "services/redis/service.yaml"
+        want = {
+            "location": ("westeurope", "stack file", "stack.yaml", 3),
+            "inputs.stage": ("prod", "environment prod", "stack.yaml", 19),
+            "services.redis.with.clustering": ("OSSCluster", "environment prod", "stack.yaml", 20),
+            "inputs.given": (3, "--var", None, None),
+            "inputs.size": (1, "default", "stack.yaml", 8),
+            "inputs.tf": ({"id": "tf-id"}, "terraform", "stack.yaml", 10),
+            "inputs.text": ("what the file says", "file", "stack.yaml", 11),
+            "inputs.made": ("done", "command", "stack.yaml", 12),
+            "services.redis.with.eviction": ("NoEviction", "default of redis", built_in, rows["services.redis.with.eviction"]["line"]),
+            "env.FROM_PROCESS": ("from-process", "process environment", None, None),
+            "services.langfuse.with.encryption_key": ("(secret)", "process environment", None, None),
+            "env.SUB": ("from-file", ".env", ".env", 2),
+            "secret.FROM_ENV_FILE": ("(secret)", ".env", ".env", 3),
+            "secret.FROM_VAULT": ("(secret)", "key vault kv-origin", "stack.yaml", 5),
+            "services.langfuse.with.nextauth_secret": ("(secret)", "key vault kv-origin", "stack.yaml", 5),
+            "services.langfuse.with.init_user_password": ("(secret)", "key vault kv-origin, if it has one", "stack.yaml", 5),
+            "env.NOWHERE": (None, "missing", None, None),
+        }
+        self.assertEqual({p: tuple(rows[p].get(k) for k in ("value", "origin", "file", "line")) for p in want}, want)
+        with open(os.path.join(TOP, "docs", "stack.md")) as f:
+            told = f.read().split("`origin` is")[1].split("`missing`")[0]
+        for _, origin, _, _ in want.values():
+            name = re.sub(r" (prod|redis|kv-origin)\b", lambda m: {"prod": " NAME", "redis": " SERVICE", "kv-origin": " NAME"}[m[1]], origin)
+            self.assertTrue(origin == "missing" or all("`%s" % part in " ".join(told.split()) for part in name.split(", ")[:1]), origin)
+
+        _, text, _ = run(*args, cwd=self.dir, env=env)
+        for path, (_, origin, file, line) in want.items():
+            place = "" if file is None else ", %s:%d" % (file, line)
+            self.assertRegex(text, r"(?m)^%s = .*  # %s%s$" % (re.escape(path), re.escape(origin), re.escape(place)))
+        for shown in (out, text):
+            for secret in ("a-secret-of-the-file", "0f0f", "tf-secret"):
+                self.assertNotIn(secret, shown)
+
 
 class Validate(Folder):
     def test_all_errors_at_once_in_every_form(self):
