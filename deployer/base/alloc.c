@@ -51,15 +51,22 @@ char *xmemdup0(const void *p, size_t len)
     return copy;
 }
 
-char *xasprintf(const char *fmt, ...)
+char *xvasprintf(const char *fmt, va_list ap)
 {
     char *text = NULL;
+
+    if (vasprintf(&text, fmt, ap) < 0)
+        die_oom();
+    return text;
+}
+
+char *xasprintf(const char *fmt, ...)
+{
     va_list ap;
 
     va_start(ap, fmt);
-    const int n = vasprintf(&text, fmt, ap);
+    char *text = xvasprintf(fmt, ap);
+
     va_end(ap);
-    if (n < 0)
-        die_oom();
     return text;
 }

@@ -5,6 +5,7 @@
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -20,6 +21,7 @@ MUST_CHECK char *xstrdup(const char *text);
 MUST_CHECK char *xmemdup0(const void *p, size_t len);
 /* A formatted text; free() it. */
 MUST_CHECK char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2);
+MUST_CHECK char *xvasprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 /* Aborts the process: a library ran out of memory or an invariant is broken. */
 NORETURN void die_oom(void);
 

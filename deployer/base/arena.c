@@ -104,15 +104,13 @@ char *arena_str(struct arena *a, struct str s)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
-    char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    const int n = vasprintf(&text, fmt, ap);
+    char *text = xvasprintf(fmt, ap);
+
     va_end(ap);
-    if (n < 0)
-        die_oom();
-    char *copy = arena_str(a, (struct str){ .p = text, .len = (size_t)n });
+    char *copy = arena_text(a, text);
 
     free(text);
     return copy;

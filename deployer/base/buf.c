@@ -70,17 +70,15 @@ void buf_add_char(struct buf *b, char c)
 
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
-    char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    const int n = vasprintf(&text, fmt, ap);
+    char *text = xvasprintf(fmt, ap);
+
     va_end(ap);
-    if (n < 0)
-        die_oom();
-    buf_add(b, text, (size_t)n);
+    buf_add_text(b, text);
     if (b->is_secret)
-        explicit_bzero(text, (size_t)n);
+        explicit_bzero(text, strlen(text));
     free(text);
 }
 

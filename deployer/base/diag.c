@@ -19,10 +19,7 @@ static const char *vtext(struct arena *arena, const char *fmt, va_list ap)
 
 static const char *vtext(struct arena *arena, const char *fmt, va_list ap)
 {
-    char *text = NULL;
-
-    if (vasprintf(&text, fmt, ap) < 0)
-        die_oom();
+    char *text = xvasprintf(fmt, ap);
     const char *copy = arena_text(arena, text);
 
     free(text);

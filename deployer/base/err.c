@@ -42,24 +42,13 @@ static const struct {
 };
 _Static_assert(ARRAY_LEN(kinds) == ERR_INTERNAL + 1, "one row a kind");
 
-static char *format(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
-
-static char *format(const char *fmt, va_list ap)
-{
-    char *text = NULL;
-
-    if (vasprintf(&text, fmt, ap) < 0)
-        die_oom();
-    return text;
-}
-
 struct err *err_new(enum err_kind kind, long code, const char *fmt, ...)
 {
     struct err *e = xcalloc(1, sizeof(*e));
     va_list ap;
 
     va_start(ap, fmt);
-    e->text = format(fmt, ap);
+    e->text = xvasprintf(fmt, ap);
     va_end(ap);
     e->kind = kind;
     e->code = code;
@@ -73,7 +62,7 @@ struct err *err_wrap(struct err *e, const char *fmt, ...)
     if (e == NULL)
         return NULL;
     va_start(ap, fmt);
-    AUTO(free) char *context = format(fmt, ap);
+    AUTO(free) char *context = xvasprintf(fmt, ap);
     va_end(ap);
     char *text = xasprintf("%s: %s", context, e->text);
 
@@ -88,7 +77,7 @@ struct err *err_errno(int errnum, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    AUTO(free) char *what = format(fmt, ap);
+    AUTO(free) char *what = xvasprintf(fmt, ap);
     va_end(ap);
     return err_new(errnum == ENOENT ? ERR_NOINPUT : ERR_INTERNAL, errnum, "%s: %s", what,
             strerror_r(errnum, reason, sizeof(reason)));
@@ -113,7 +102,7 @@ void err_set_hint(struct err *e, const char *fmt, ...)
 
     free(e->hint);
     va_start(ap, fmt);
-    e->hint = format(fmt, ap);
+    e->hint = xvasprintf(fmt, ap);
     va_end(ap);
 }
 

@@ -234,15 +234,13 @@ json_t *jsonx_must(json_t *j)
 
 json_t *jsonx_textf(const char *fmt, ...)
 {
-    char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    const int n = vasprintf(&text, fmt, ap);
+    char *text = xvasprintf(fmt, ap);
+
     va_end(ap);
-    if (n < 0)
-        die_oom();
-    json_t *j = text_json((struct str){ .p = text, .len = (size_t)n });
+    json_t *j = text_json(str_of(text));
 
     free(text);
     return j;

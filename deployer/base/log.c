@@ -82,12 +82,11 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
         return;
     AUTO(buf) struct buf message = BUF_INIT(BUF_TEXT_MAX);
     AUTO(buf) struct buf line = BUF_INIT(BUF_TEXT_MAX);
-    char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        die_oom();
+    char *text = xvasprintf(fmt, ap);
+
     va_end(ap);
     buf_add_text(&message, text);
     free(text);

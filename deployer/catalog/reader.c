@@ -15,12 +15,11 @@
 void reader_error(
         const struct reader *r, const struct doc_node *at, const char *path, const char *fmt, ...)
 {
-    char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        die_oom();
+    char *text = xvasprintf(fmt, ap);
+
     va_end(ap);
     diag_add(r->diags, DIAG_ERROR, "catalog.format", at->place, path, "%s", text);
     free(text);

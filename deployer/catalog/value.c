@@ -66,15 +66,13 @@ static struct diag *complain(
 void value_error(
         struct scope *s, const struct doc_node *node, const char *path, const char *fmt, ...)
 {
-    char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        die_oom();
+    AUTO(free) char *text = xvasprintf(fmt, ap);
+
     va_end(ap);
     complain(s, node->place, path, text);
-    free(text);
 }
 
 void value_not_known(
@@ -174,15 +172,13 @@ static void complain_at(struct scope *s, const struct doc_node *node, const stru
         const char *fmt, ...)
 {
     AUTO(free) char *path = trail_text(trail);
-    char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        die_oom();
+    AUTO(free) char *text = xvasprintf(fmt, ap);
+
     va_end(ap);
     complain(s, node->place, path, text);
-    free(text);
 }
 
 static bool is_wanted(struct scope *s, const struct doc_node *map, const struct trail *trail)

@@ -1,6 +1,4 @@
 /* deployer outputs: the values that a stack gives to others. */
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/jsonx.h"
@@ -8,6 +6,7 @@
 #include "commands/command.h"
 #include "commands/context.h"
 #include "commands/session.h"
+#include "report/dotenv_text.h"
 #include "report/result_text.h"
 
 struct options {
@@ -58,34 +57,18 @@ static struct err *values(
     return NULL;
 }
 
-static void add_dotenv_name(struct buf *out, const char *name)
+/* SERVICE_NAME. Owned. */
+static char *variable_name(const char *output)
 {
-    for (const char *c = name; *c != '\0'; c++) {
-        const bool is_lower = *c >= 'a' && *c <= 'z';
-        const bool is_plain = (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+    char *name = xstrdup(output);
 
-        buf_add_char(out, is_lower ? (char)(*c - 'a' + 'A') : is_plain ? *c : '_');
+    for (char *c = name; *c != '\0'; c++) {
+        if (*c >= 'a' && *c <= 'z')
+            *c = (char)(*c - 'a' + 'A');
+        else if (!(*c >= 'A' && *c <= 'Z') && !(*c >= '0' && *c <= '9'))
+            *c = '_';
     }
-}
-
-/* In single quotes unless one is in it; then in double quotes with escapes. */
-static void add_dotenv_value(struct buf *out, const char *text)
-{
-    if (strpbrk(text, "'\n") == NULL) {
-        buf_addf(out, "'%s'\n", text);
-        return;
-    }
-    buf_add_char(out, '"');
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '\n') {
-            buf_add_text(out, "\\n");
-            continue;
-        }
-        if (*c == '"' || *c == '\\' || *c == '$')
-            buf_add_char(out, '\\');
-        buf_add_char(out, *c);
-    }
-    buf_add_text(out, "\"\n");
+    return name;
 }
 
 static void add_dotenv(const json_t *all, struct buf *out)
@@ -94,14 +77,12 @@ static void add_dotenv(const json_t *all, struct buf *out)
     json_t *value = NULL;
 
     json_object_foreach ((json_t *)(uintptr_t)all, name, value) {
+        AUTO(free) char *variable = variable_name(name);
         AUTO(free)
         char *text = json_is_string(value) ? xstrdup(json_string_value(value)) : jsonx_dump(value);
 
-        if (json_is_null(value))
-            continue;
-        add_dotenv_name(out, name);
-        buf_add_char(out, '=');
-        add_dotenv_value(out, text);
+        if (!json_is_null(value))
+            dotenv_text_add(out, variable, text);
     }
 }
 

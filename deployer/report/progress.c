@@ -252,12 +252,11 @@ static void say_line(struct progress *p, const struct buf *line)
 void progress_say(struct progress *p, const char *fmt, ...)
 {
     AUTO(buf) struct buf line = BUF_INIT(BUF_TEXT_MAX);
-    AUTO(free) char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        die_oom();
+    AUTO(free) char *text = xvasprintf(fmt, ap);
+
     va_end(ap);
     text_add_escaped(&line, str_of(text));
     say_line(p, &line);

@@ -35,12 +35,11 @@ void style_add(struct buf *out, bool has_color, enum style style, const char *te
 
 void style_addf(struct buf *out, bool has_color, enum style style, const char *fmt, ...)
 {
-    AUTO(free) char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        die_oom();
+    AUTO(free) char *text = xvasprintf(fmt, ap);
+
     va_end(ap);
     style_add(out, has_color, style, text);
 }

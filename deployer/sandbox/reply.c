@@ -30,14 +30,12 @@ void reply_json(struct reply *r, int status, json_t *body)
 
 void reply_header(struct reply *r, const char *name, const char *fmt, ...)
 {
-    char *value = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    const int n = vasprintf(&value, fmt, ap);
+    char *value = xvasprintf(fmt, ap);
+
     va_end(ap);
-    if (n < 0)
-        die_oom();
     for (size_t i = 0; i < r->header_count; i++) {
         if (strcasecmp(r->headers[i].name, name) == 0) {
             free(r->headers[i].value);
@@ -91,14 +89,12 @@ void reply_error(struct reply *r, const struct err *e)
 
 struct err *refuse(int status, const char *code, const char *fmt, ...)
 {
-    AUTO(free) char *text = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    const int n = vasprintf(&text, fmt, ap);
+    AUTO(free) char *text = xvasprintf(fmt, ap);
+
     va_end(ap);
-    if (n < 0)
-        die_oom();
     struct err *e = err_new(ERR_API, status, "%s", text);
 
     err_set_api(e, code, NULL);

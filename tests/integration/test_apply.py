@@ -48,7 +48,7 @@ class Apply(SandboxTest):
         shown = self.run_cli("outputs", "--reveal", "-o", "json").json()
         self.assertIn("example-postgres-password", shown["postgres.url"])
         dotenv = self.run_cli("outputs", "-o", "dotenv").out
-        self.assertIn("POSTGRES_PORT='5432'\n", dotenv)
+        self.assertIn("POSTGRES_PORT=5432\n", dotenv)
         self.assertNotIn("example-postgres-password", self.run_cli("outputs").out)
 
     def test_status(self):
