@@ -418,7 +418,8 @@ void resource_remove_tree(struct sandbox *s, const char *key)
 void resource_finish(struct sandbox *s, struct operation *op)
 {
     struct resource *r = store_find(&s->store, op->key);
-    const bool has_failed = op->state == OPERATION_FAILED;
+    const bool was_cancelled = op->state == OPERATION_CANCELED;
+    const bool has_failed = op->state == OPERATION_FAILED || was_cancelled;
 
     s->store.is_dirty = true;
     if (op->is_action || r == NULL)
@@ -435,6 +436,6 @@ void resource_finish(struct sandbox *s, struct operation *op)
     r->op_id = NULL;
     r->is_deleting = false;
     free(r->state);
-    r->state = xstrdup(has_failed ? "Failed" : r->kind->state_done);
+    r->state = xstrdup(was_cancelled ? "Canceled" : has_failed ? "Failed" : r->kind->state_done);
     r->changed_ms = clock_wall_ms();
 }

@@ -119,8 +119,14 @@ class Faults(unittest.TestCase):
                 done = self.run_ok(stack, "apply", "--yes", status=1)
                 self.assertIn("QuotaExceeded: Too many of them", done.stdout)
                 self.box.set_faults("faults: []\n")
+                vnet = "%s/resourceGroups/rg-%s/providers/Microsoft.Network/virtualNetworks/vnet-%s" % (self.box.subscription, name, name)
+                self.assertEqual(self.state_of(vnet), status)
                 self.run_ok(stack, "apply", "--yes")
+                self.assertEqual(self.state_of(vnet), "Succeeded")
                 self.converged(stack)
+
+    def state_of(self, id):
+        return self.box.call("GET", id, version="2025-09-01").json["properties"]["provisioningState"]
 
     def test_a_long_operation_is_waited_for(self):
         stack = self.stack("long")
