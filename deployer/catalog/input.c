@@ -60,28 +60,7 @@ bool pattern_matches(struct expansion *x, const char *pattern, const char *text)
 
 static const char *const type_texts[] = { "a text", "a whole number", "a number", "true or false",
     "a list", "a map", "a value" };
-_Static_assert(ARRAY_LEN(type_texts) == INPUT_ANY + 1, "a text for each type");
-
-static bool has_type(const json_t *value, enum input_type type)
-{
-    switch (type) {
-    case INPUT_STRING:
-        return json_is_string(value);
-    case INPUT_INTEGER:
-        return json_is_integer(value);
-    case INPUT_NUMBER:
-        return json_is_number(value);
-    case INPUT_BOOLEAN:
-        return json_is_boolean(value);
-    case INPUT_LIST:
-        return json_is_array(value);
-    case INPUT_MAP:
-        return json_is_object(value);
-    case INPUT_ANY:
-        break;
-    }
-    return true;
-}
+_Static_assert(ARRAY_LEN(type_texts) == INPUT_TYPES, "a text for each type");
 
 /* A text that came out of ${...} as the number or boolean that is wanted; NULL if it is none. */
 static json_t *from_text(const char *text, enum input_type type)
@@ -215,7 +194,7 @@ static json_t *check_items(const struct checked *c, json_t *list)
     json_t *copy = jsonx_must(json_array());
 
     for (int t = INPUT_STRING; t <= INPUT_ANY; t++) {
-        if (text_eq(service_input_type_name((enum input_type)t), c->spec->items))
+        if (text_eq(input_type_names[t], c->spec->items))
             item.type = (enum input_type)t;
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -333,7 +312,7 @@ static json_t *check(const struct checked *c, json_t *value)
         return value;
     }
     value = convert(c, value, type);
-    if (!has_type(value, type)) {
+    if (!input_type_fits(type, value)) {
         AUTO(free)
         char *text = xasprintf("must be %s, not %s", type_texts[type], eval_type_text(value));
 

@@ -6,15 +6,6 @@
 #include "base/alloc.h"
 #include "catalog/reader.h"
 
-static const char *const input_types[] = { "string", "integer", "number", "boolean", "list", "map",
-    "any" };
-_Static_assert(ARRAY_LEN(input_types) == INPUT_ANY + 1, "a name for each type");
-
-const char *service_input_type_name(enum input_type type)
-{
-    return input_types[type];
-}
-
 static const char *path_of(struct arena *arena, const char *path, const char *key)
 {
     return arena_printf(arena, "%s.%s", path, key);
@@ -51,11 +42,11 @@ static void read_input(
         return;
     reader_check_keys(r, map, at, keys);
     in->type = (enum input_type)reader_choice(
-            r, map, "type", at, input_types, ARRAY_LEN(input_types), INPUT_STRING);
-    const size_t items = reader_choice(
-            r, map, "items", at, input_types, ARRAY_LEN(input_types), ARRAY_LEN(input_types));
+            r, map, "type", at, input_type_names, INPUT_TYPES, INPUT_STRING);
+    const size_t items =
+            reader_choice(r, map, "items", at, input_type_names, INPUT_TYPES, INPUT_TYPES);
 
-    in->items = items < ARRAY_LEN(input_types) ? input_types[items] : NULL;
+    in->items = items < INPUT_TYPES ? input_type_names[items] : NULL;
     in->members = read_inputs(r, doc_get(map, "members"), at, &in->member_count);
     read_constraints(r, map, at, in);
     in->default_value = doc_get(map, "default");

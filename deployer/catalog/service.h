@@ -13,16 +13,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/doc.h"
-
-enum input_type {
-    INPUT_STRING,
-    INPUT_INTEGER,
-    INPUT_NUMBER,
-    INPUT_BOOLEAN,
-    INPUT_LIST,
-    INPUT_MAP,
-    INPUT_ANY
-};
+#include "stack/input_type.h"
 
 struct service_input {
     const char *name;
@@ -76,7 +67,6 @@ struct service {
     const struct doc_node *root;
 };
 
-const char *service_input_type_name(enum input_type type);
 /* NULL where it has errors (in `diags`). */
 struct service *service_parse(struct arena *arena, const struct doc_node *root, const char *name,
         const char *file, struct diag_list *diags);

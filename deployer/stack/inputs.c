@@ -8,21 +8,8 @@
 #include "base/jsonx.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "stack/input_type.h"
 #include "stack/sources.h"
-
-static const char *const type_names[] = { "string", "integer", "number", "boolean", "list", "map",
-    "any" };
-
-enum input_type {
-    INPUT_STRING,
-    INPUT_INTEGER,
-    INPUT_NUMBER,
-    INPUT_BOOLEAN,
-    INPUT_LIST,
-    INPUT_MAP,
-    INPUT_ANY
-};
-_Static_assert(ARRAY_LEN(type_names) == INPUT_ANY + 1, "one name a type");
 
 static const struct place command_line = { .file = "--var" };
 
@@ -54,31 +41,10 @@ struct doc_node *inputs_normalise(struct arena *arena, const struct doc_node *in
     return all;
 }
 
-static bool has_type(const json_t *j, enum input_type type)
-{
-    switch (type) {
-    case INPUT_STRING:
-        return json_is_string(j);
-    case INPUT_INTEGER:
-        return json_is_integer(j);
-    case INPUT_NUMBER:
-        return json_is_number(j);
-    case INPUT_BOOLEAN:
-        return json_is_boolean(j);
-    case INPUT_LIST:
-        return json_is_array(j);
-    case INPUT_MAP:
-        return json_is_object(j);
-    case INPUT_ANY:
-    default:
-        return true;
-    }
-}
-
 static enum input_type type_of(const json_t *j)
 {
     for (size_t i = 0; i < INPUT_ANY; i++) {
-        if (has_type(j, (enum input_type)i))
+        if (input_type_fits((enum input_type)i, j))
             return (enum input_type)i;
     }
     return INPUT_ANY;
@@ -92,14 +58,14 @@ static enum input_type declared_type(const struct doc_node *declaration, const j
 
     if (node == NULL || node->kind != DOC_SCALAR)
         return otherwise == NULL ? INPUT_STRING : type_of(otherwise);
-    for (size_t i = 0; i < ARRAY_LEN(type_names); i++) {
-        if (text_eq(type_names[i], node->text))
+    for (size_t i = 0; i < INPUT_TYPES; i++) {
+        if (text_eq(input_type_names[i], node->text))
             return (enum input_type)i;
     }
     AUTO(buf) struct buf known = BUF_INIT(BUF_TEXT_MAX);
-    const char *meant = text_suggest(str_of(node->text), type_names, ARRAY_LEN(type_names));
+    const char *meant = text_suggest(str_of(node->text), input_type_names, INPUT_TYPES);
 
-    text_add_list(&known, type_names, ARRAY_LEN(type_names), ARRAY_LEN(type_names));
+    text_add_list(&known, input_type_names, INPUT_TYPES, INPUT_TYPES);
     diag_add(diags, DIAG_ERROR, "stack.input-type", node->place, path,
             "'%s' is not one of %s%s%s%s", node->text, buf_text(&known),
             meant == NULL ? "" : " (did you mean ", meant == NULL ? "" : meant,
@@ -131,7 +97,7 @@ static json_t *parse_typed(struct str text, enum input_type type)
     case INPUT_LIST:
     case INPUT_MAP:
         e = jsonx_load(text, "--var", &j);
-        if (e == NULL && !has_type(j, type)) {
+        if (e == NULL && !input_type_fits(type, j)) {
             json_decref(j);
             j = NULL;
         }
@@ -243,7 +209,7 @@ static json_t *from_var(struct reading *r, struct str text)
     r->place = command_line;
     if (value == NULL)
         diag_add(r->diags, DIAG_ERROR, "stack.var-type", r->place, r->entry->key, "'%.*s' is no %s",
-                STR_ARG(str_slice(text, 0, 60)), type_names[r->type]);
+                STR_ARG(str_slice(text, 0, 60)), input_type_names[r->type]);
     return value;
 }
 
@@ -285,7 +251,7 @@ static json_t *from_source(struct reading *r, const char *key, const char *dir)
 
     if (typed == NULL)
         diag_add(r->diags, DIAG_ERROR, "stack.input-source-type", r->place, r->path,
-                "what the %s gives is no %s", key, type_names[r->type]);
+                "what the %s gives is no %s", key, input_type_names[r->type]);
     return typed;
 }
 
@@ -298,10 +264,10 @@ static json_t *from_default(struct reading *r)
         diag_set_hint(r->diags, d, "give it with --var %s=...", r->entry->key);
         return NULL;
     }
-    if (!has_type(r->otherwise, r->type)) {
+    if (!input_type_fits(r->type, r->otherwise)) {
         diag_add(r->diags, DIAG_ERROR, "stack.input-default", r->place, r->path,
-                "the default is a %s, but the type is %s", type_names[type_of(r->otherwise)],
-                type_names[r->type]);
+                "the default is a %s, but the type is %s", input_type_names[type_of(r->otherwise)],
+                input_type_names[r->type]);
         return NULL;
     }
     return json_incref((json_t *)(uintptr_t)r->otherwise);
