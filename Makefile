@@ -73,14 +73,18 @@ $(B)/obj/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 # templates/, services/ and runbooks/ go into the binary, as they are and packed by a program that
-# runs here: it is built without the variant's sanitizers.
-HOST := build/host
-PACK := $(HOST)/pack
-PACK_OBJ := $(patsubst %.c,$(HOST)/%.o,tools/pack.c $(BASE_SRC))
--include $(shell find $(HOST) -name '*.d' 2>/dev/null)
-$(HOST)/%.o: %.c
+# runs here: where the variant has sanitizers it is built without them.
+ifneq (,$(filter asan tsan fuzz,$(VARIANT)))
+PACK := build/host/pack
+PACK_OBJ := $(patsubst %.c,build/host/%.o,tools/pack.c $(BASE_SRC))
+-include $(shell find build/host -name '*.d' 2>/dev/null)
+build/host/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -std=c17 -O1 -MMD -MP -c $< -o $@
+else
+PACK := $(B)/pack
+PACK_OBJ := $(call obj,tools/pack.c $(BASE_SRC))
+endif
 $(PACK): $(PACK_OBJ)
 	$(Q)$(CC) -pthread $^ -o $@ $(PKG_LIBS)
 EMBED_FILES := $(sort $(shell find templates services runbooks -type f 2>/dev/null))
