@@ -107,7 +107,8 @@ struct expansion {
     struct slot location, subscription, tenant, group, existing_group, tags, registry;
     char suffix[6];
     const struct frame *frames;
-    size_t resource_capacity, variable_capacity, check_capacity, provided_capacity, fixed_capacity;
+    size_t resource_capacity, variable_capacity, check_capacity, provided_capacity, fixed_capacity,
+            version_capacity;
 };
 
 /* Where an expression stands and what it may see. */

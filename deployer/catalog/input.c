@@ -471,9 +471,30 @@ static void check_unknown(struct expansion *x, const struct instance *in)
     }
 }
 
+/* The input whose steps the service's `versions` allow. */
+static void add_versions(struct expansion *x, struct instance *in)
+{
+    const json_t *versions = in->spec->versions;
+    const char *name = jsonx_text(versions, "input");
+    struct model *m = x->model;
+
+    for (size_t i = 0; name != NULL && i < in->spec->input_count; i++) {
+        if (strcmp(in->spec->inputs[i].name, name) != 0)
+            continue;
+        m->versions = arena_grow(x->arena, m->versions, m->version_count, &x->version_capacity,
+                sizeof(*m->versions));
+        m->versions[m->version_count++] = (struct version_input){ .service = in->name,
+            .input = name,
+            .value = input_value(in, x, i, NULL),
+            .steps = json_object_get(versions, "steps"),
+            .text = jsonx_text(versions, "text") };
+    }
+}
+
 void inputs_check(struct expansion *x, struct instance *in)
 {
     check_unknown(x, in);
+    add_versions(x, in);
     for (size_t i = 0; i < in->spec->input_count; i++) {
         const struct service_input *spec = &in->spec->inputs[i];
         json_t *value = input_value(in, x, i, NULL);

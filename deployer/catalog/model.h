@@ -92,6 +92,15 @@ struct fixed_input {
     const char *loss; /* what a change destroys */
 };
 
+/* An input of which only some steps are possible: `versions` of a service. */
+struct version_input {
+    const char *service;
+    const char *input;
+    json_t *value;       /* may be {"$expr"} */
+    const json_t *steps; /* [{from, to, only}] */
+    const char *text;    /* why, or NULL */
+};
+
 struct model {
     struct arena *arena;     /* owned; everything else lives there or hangs on its hooks */
     const char *stack;       /* stack name */
@@ -110,6 +119,8 @@ struct model {
     size_t check_count;
     struct provided *provided;
     size_t provided_count;
+    struct version_input *versions;
+    size_t version_count;
     struct fixed_input *fixed;
     size_t fixed_count;
     const char *const *secrets; /* names used as ${secret.X} */

@@ -227,6 +227,9 @@ static void read_sections(const struct reader *r, const struct doc_node *root, s
     s->provides = map_at(r, root, "provides");
     s->environment = map_at(r, root, "environment");
     s->checks = map_at(r, root, "checks");
+    s->versions = map_at(r, root, "versions") == NULL
+                          ? NULL
+                          : reader_json(r, root, "versions", "versions");
     s->notes = doc_get(root, "notes");
     if (!reader_is_list(r, s->notes, "notes"))
         s->notes = NULL;

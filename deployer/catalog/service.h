@@ -64,6 +64,7 @@ struct service {
     struct service_resource *resources;
     size_t resource_count;
     const struct doc_node *locals, *provides, *environment, *checks, *notes; /* maps or NULL */
+    const json_t *versions; /* {input, steps, text} or NULL */
     const struct doc_node *root;
 };
 

@@ -11,6 +11,8 @@
 #include "cloud/arm/id.h"
 #include "cloud/arm/locks.h"
 #include "cloud/arm/rights.h"
+#include "commands/guard.h"
+#include "plan/steps.h"
 #include "precheck/precheck.h"
 #include "report/progress.h"
 #include "report/style.h"
@@ -252,7 +254,7 @@ static bool looks_at_images(const struct session *s, const struct firstwrite_opt
     return !text_eq(s->context->target, "sandbox");
 }
 
-struct err *firstwrite_run(struct session *s, const struct firstwrite_options *o, json_t **ret)
+static struct err *ask_cloud(struct session *s, const struct firstwrite_options *o, json_t **ret)
 {
     json_auto_t *by_id = jsonx_must(json_object());
     struct gather g = { .session = s, .arena = s->context->arena, .by_id = by_id };
@@ -302,6 +304,22 @@ struct err *firstwrite_run(struct session *s, const struct firstwrite_options *o
     progress_stage(s->progress, NULL);
     free(g.rights);
     return e;
+}
+
+/* What the plan itself shows to be refused comes first, and can't be skipped: it asks nobody. */
+struct err *firstwrite_run(struct session *s, const struct firstwrite_options *o, json_t **ret)
+{
+    const struct plan *p = engine_result(s->engine);
+    json_auto_t *refused = steps_refused(p);
+    json_auto_t *asked = NULL;
+
+    /* What is taken down may have any version. */
+    if (p->counts[PLAN_UPDATE] + p->counts[PLAN_CREATE] + p->counts[PLAN_REPLACE] > 0)
+        TRY(guard_judge_versions(s, refused));
+    TRY(ask_cloud(s, o, &asked));
+    json_array_extend(refused, asked);
+    *ret = TAKE(refused);
+    return NULL;
 }
 
 /* ---- showing ---- */

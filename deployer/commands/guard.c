@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/jsonx.h"
 #include "catalog/expr.h"
+#include "plan/steps.h"
 #include "state/state.h"
 
 /* ---- consent ---- */
@@ -128,6 +129,63 @@ struct err *guard_check_fixed(struct session *s, const struct guard_consent *con
     return e;
 }
 
+/* ---- versions ---- */
+
+/* "SERVICE.INPUT" -> version as text, of those that are known. Owned. */
+static struct err *versions_now(struct session *s, json_t **ret)
+{
+    const struct model *m = s->context->model;
+    json_auto_t *all = jsonx_must(json_object());
+
+    for (size_t i = 0; i < m->version_count; i++) {
+        AUTO(free) char *name = xasprintf("%s.%s", m->versions[i].service, m->versions[i].input);
+        json_auto_t *value = NULL;
+
+        TRY(engine_resolve(s->engine, m->versions[i].value, &value));
+        if (json_is_string(value))
+            json_object_set(all, name, value);
+    }
+    *ret = TAKE(all);
+    return NULL;
+}
+
+static struct err *record_versions(struct session *s)
+{
+    json_auto_t *now = NULL;
+
+    TRY(versions_now(s, &now));
+    if (json_object_size(now) > 0
+            && json_equal(now, json_object_get(state_document(s->state), "versions")) != 1)
+        state_set(s->state, "versions", json_incref(now));
+    return NULL;
+}
+
+struct err *guard_judge_versions(struct session *s, json_t *findings)
+{
+    const struct model *m = s->context->model;
+    const json_t *recorded = json_object_get(state_document(s->state), "versions");
+    json_auto_t *now = NULL;
+
+    TRY(versions_now(s, &now));
+    for (size_t i = 0; i < m->version_count; i++) {
+        const struct version_input *v = &m->versions[i];
+        AUTO(free) char *name = xasprintf("%s.%s", v->service, v->input);
+        const char *from = jsonx_text(recorded, name);
+        const char *to = jsonx_text(now, name);
+
+        if (from == NULL || to == NULL || steps_allow(v->steps, from, to))
+            continue;
+        AUTO(free)
+        char *text = xasprintf("%s: %s -> %s: %s", name, from, to,
+                v->text == NULL ? "the service allows no such step" : v->text);
+
+        json_array_append_new(findings, jsonx_must(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}",
+                                                "check", "change", "severity", "error", "address",
+                                                name, "from", from, "to", to, "text", text)));
+    }
+    return NULL;
+}
+
 struct err *guard_record_fixed(struct session *s)
 {
     json_auto_t *now = NULL;
@@ -137,7 +195,7 @@ struct err *guard_record_fixed(struct session *s)
 
     if (json_object_size(now) > 0 && json_equal(now, recorded) != 1)
         state_set(s->state, "fixed", json_incref(now));
-    return NULL;
+    return record_versions(s);
 }
 
 /* ---- below a plan ---- */

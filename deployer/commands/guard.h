@@ -22,6 +22,8 @@ MUST_CHECK struct err *guard_check(const struct session *s, const struct guard_c
 MUST_CHECK struct err *guard_check_fixed(struct session *s, const struct guard_consent *consent);
 /* Records the digests of such values, so that the next run can tell. Not committed yet. */
 MUST_CHECK struct err *guard_record_fixed(struct session *s);
+/* Adds to `findings` (precheck.h) each step of a service's version that it does not allow. */
+MUST_CHECK struct err *guard_judge_versions(struct session *s, json_t *findings);
 /* Operations under way, foreign resources: lines below a plan. */
 void guard_add_warnings(const struct session *s, struct buf *out);
 /* What a saved plan is bound to. Borrows `digest`. */

@@ -301,6 +301,32 @@ static struct err *check_part(struct judge *j, struct part *p)
     return err_wrap(check_functions(p->tree), "%s", p->what);
 }
 
+/* The form of `changes`: which steps of a value a plan refuses. */
+static struct err *check_step(const json_t *step)
+{
+    static const char *const keys[] = { "path", "only", "from", "to", "covers" };
+    const char *only = jsonx_text(step, "only");
+    const char *key = NULL;
+    json_t *value = NULL;
+
+    if (step == NULL)
+        return NULL;
+    json_object_foreach ((json_t *)(uintptr_t)step, key, value) {
+        bool is_known = false;
+
+        for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+            is_known = is_known || text_eq(key, keys[i]);
+        if (!is_known)
+            return err_new(ERR_CONFIG, 0, "'changes' has no '%s'", key);
+    }
+    if (jsonx_text(step, "path") == NULL || json_object_size(step) < 2)
+        return err_new(
+                ERR_CONFIG, 0, "'changes' needs a path and 'only', 'from', 'to' or 'covers'");
+    if (only != NULL && !text_eq(only, "up") && !text_eq(only, "down"))
+        return err_new(ERR_CONFIG, 0, "'only' is up or down");
+    return NULL;
+}
+
 struct err *rule_check(const json_t *rule)
 {
     static const char *const keys[] = { "id", "for", "when", "assert", "text", "fix", "at",
@@ -323,6 +349,7 @@ struct err *rule_check(const json_t *rule)
     }
     if (jsonx_text(rule, "text") == NULL)
         return err_new(ERR_CONFIG, 0, "a rule needs a text");
+    TRY(check_step(json_object_get(rule, "changes")));
     TRY(prepare(&j));
     if (j.when.text.p == NULL && j.assert.text.p == NULL
             && json_object_get(rule, "changes") == NULL)

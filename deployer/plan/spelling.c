@@ -170,6 +170,21 @@ static bool same_network(const char *a, const char *b)
            && memcmp(x.bytes, y.bytes, sizeof(x.bytes)) == 0;
 }
 
+bool spelling_is_within(const char *inner, const char *outer)
+{
+    struct network x = { 0 };
+    struct network y = { 0 };
+
+    if (!read_network(inner, &x) || !read_network(outer, &y) || x.family != y.family
+            || x.bits < y.bits)
+        return false;
+    x.bits = y.bits;
+    x.has_length = y.has_length = true;
+    drop_host(&x);
+    drop_host(&y);
+    return memcmp(x.bytes, y.bytes, sizeof(x.bytes)) == 0;
+}
+
 bool spelling_is_near(double a, double b)
 {
     return fabs(a - b) <= 1e-9 * fmax(fabs(a), fabs(b));

@@ -17,6 +17,8 @@ bool spelling_same_location(const char *a, const char *b);
 bool spelling_same_csv_set(const char *a, const char *b);
 /* A version is answered with more digits than it was asked for: "4" as "4.0.14". */
 bool spelling_is_version_of(const char *desired, const char *actual);
+/* Whether all addresses of one network are in the other ("10.0.1.0/24" in "10.0.0.0/16"). */
+bool spelling_is_within(const char *inner, const char *outer);
 /* "www.contoso.com." is "www.contoso.com". */
 bool spelling_same_host(const char *a, const char *b);
 /* The name of a certificate's subject: "CN=x" is "x". */

@@ -22,6 +22,9 @@ services:
       dns: 10.0.0.10
       parameters: {work_mem: "8192", log_connections: "on"}
       records: [first, second]
+      space: [10.0.0.0/16, 10.1.0.0/16]
+      storage: 64
+      release: 3.2.0
 """
 SERVICE = """\
 format: 1
@@ -34,12 +37,20 @@ inputs:
   dns: {type: string}
   parameters: {type: map, default: {}}
   records: {type: list, default: []}
+  space: {type: list}
+  storage: {type: integer}
+  release: {type: string}
   password: {type: string, secret: true, required: true, env: PASSWORD}
+versions:
+  input: release
+  steps: [{from: "3.*", to: "3.*", only: up}, {from: "3.*", to: "4.*"}]
+  text: one at a time
 resources:
   guard:
     kind: network_security_group
     name: nsg-edge
     body:
+      tags: {release: "${input.release}"}
       properties:
         securityRules:
           - $each: "${input.rules}"
@@ -51,7 +62,7 @@ resources:
     name: vnet-edge
     body:
       properties:
-        addressSpace: {addressPrefixes: [10.0.0.0/16]}
+        addressSpace: {addressPrefixes: "${input.space}"}
         dhcpOptions: {$if: "${input.dns != null}", dnsServers: ["${input.dns}"]}
         subnets:
           - $each: "${input.subnets}"
@@ -77,7 +88,7 @@ resources:
     unique: false
     body:
       sku: {name: Standard_B1ms, tier: Burstable}
-      properties: {version: "16", administratorLogin: us, administratorLoginPassword: "${input.password}", storage: {storageSizeGB: 32}}
+      properties: {version: "16", administratorLogin: us, administratorLoginPassword: "${input.password}", storage: {storageSizeGB: "${input.storage}"}}
   parameter:
     kind: postgres_configuration
     each: "${input.parameters}"
@@ -170,7 +181,7 @@ class Others(Edge):
         self.assertEqual(self.plan(), {}, "it is drift, and left alone")
         self.assertIn("properties.securityRules[theirs]", self.run_ok("plan", "--skip-checks", "--drift").stdout)
         self.edit("rules: {one: 100, two: 110}", "rules: {one: 101}")
-        self.assertEqual(self.kept("edge.guard"), [("properties.securityRules[theirs]", False), ("tags.theirs", False)])
+        self.assertEqual(sorted(self.kept("edge.guard")), [("properties.securityRules[theirs]", False), ("tags.theirs", False)])
         self.assertIn("= properties.securityRules[theirs]: added by others, stays", self.run_ok("plan", "--skip-checks").stdout)
         self.settles()
         self.assertEqual(self.names(NSG, "properties.securityRules"), ["one", "theirs"])
@@ -279,6 +290,49 @@ class Removed(Edge):
         self.assertEqual({a: i["action"] for a, i in plan.items() if i.get("goes_with") is None}, {"edge.server": "delete"})
         self.apply("--allow-data-loss", "edge.server")
         self.assertEqual(self.plan(), {})
+
+
+class Refused(Edge):
+    """Steps that a service does not take are errors of the plan, and nothing is written."""
+
+    def refuses(self, *texts):
+        found = [c for c in json.loads(self.run_ok("plan", "--skip-checks", "-o", "json").stdout)["checks"]
+                 if c["check"] == "change"]
+        self.assertEqual(len(found), 1, found)
+        before = len(self.box.requests())
+        done = self.run_ok("apply", "--yes", "--skip-checks", status=65)
+        for text in texts:
+            self.assertIn(text, found[0]["text"])
+            self.assertIn(text, done.stderr)
+        self.assertEqual([r for r in self.box.requests()[before:] if r["method"] in ("PUT", "PATCH", "DELETE")
+                          and "/providers/" in r["path"]], [])
+
+    def test_storage_that_only_grows(self):
+        self.edit("storage: 64", "storage: 32")
+        self.refuses("edge.server: properties.storage.storageSizeGB 64 -> 32", "can't be made smaller")
+
+    def test_an_address_space_that_others_use(self):
+        self.put(VNET, lambda net: net["properties"]["subnets"].append(
+            {"name": "theirs", "properties": {"addressPrefix": "10.1.9.0/24"}}))
+        self.edit("[10.0.0.0/16, 10.1.0.0/16]", "[10.0.0.0/16]")
+        self.refuses("edge.net: properties.addressSpace.addressPrefixes", "10.1.9.0/24")
+
+    def test_an_address_space_that_nobody_uses(self):
+        self.edit("[10.0.0.0/16, 10.1.0.0/16]", "[10.0.0.0/16]")
+        self.settles()
+
+    def test_a_version_that_goes_back(self):
+        self.edit("release: 3.2.0", "release: 3.1.9")
+        self.refuses("edge.release: 3.2.0 -> 3.1.9: one at a time")
+
+    def test_a_version_that_is_skipped(self):
+        self.edit("release: 3.2.0", "release: 5.0.0")
+        self.refuses("edge.release: 3.2.0 -> 5.0.0")
+        self.edit("release: 5.0.0", "release: 4.0.0")
+        self.settles()
+        self.edit("release: 4.0.0", "release: 3.9.0")
+        self.refuses("edge.release: 4.0.0 -> 3.9.0")
+        self.run_ok("destroy", "--yes")  # what is taken down may have any version
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ static const struct kind group = {
 
 static const struct kind *kind_named(void *arg, const char *name)
 {
-    static const struct kind *const kinds[] = { &thing, &database, &setting, &parameter, &link, &bar, &group };
+    static const struct kind *const kinds[] = { &thing, &database, &setting, &parameter, &link,
+        &bar, &group };
 
     (void)arg;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
