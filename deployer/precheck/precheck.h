@@ -73,9 +73,9 @@ struct precheck {
 /*
  * Asks and judges. *ret (owned): [{"check", "severity": "error"|"warning"|"note", "address",
  * "text", "hint", "file", "line", "column"}], errors first; check is one of permission, lock,
- * provider, region, sku, quota, name, soft-deleted, image, version, and change (of the plan's own: plan/steps.h). With "provider" there is the
- * "provider" to register, with "soft-deleted" the "purge" path and the "list" to see it gone, with
- * "quota" what is "used", "limit" and "wanted".
+ * provider, region, sku, quota, name, soft-deleted, image, version, and change (of the plan's own:
+ * plan/steps.h). With "provider" there is the "provider" to register, with "soft-deleted" the
+ * "purge" path and the "list" to see it gone, with "quota" what is "used", "limit" and "wanted".
  * Errors: what `turn` returns; answers may then still be due, and the cloud has to be freed before
  * its loop is run again.
  */
