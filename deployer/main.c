@@ -7,6 +7,7 @@
 
 #include "base/cancel.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "commands/command.h"
 #include "commands/context.h"
@@ -56,6 +57,17 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
+/* What is wrong with the command line itself is told as its --log-format asks, too. */
+static void look_for_log_format(int argc, char **argv)
+{
+    for (int i = 1; i < argc && !text_eq(argv[i], "--"); i++) {
+        if (text_eq(argv[i], "--log-format=json")
+                || (i + 1 < argc && text_eq(argv[i], "--log-format")
+                        && text_eq(argv[i + 1], "json")))
+            log_setup(LOG_LEVEL_WARN, LOG_FORMAT_JSON);
+    }
+}
+
 static int report(struct err *e)
 {
     const int status = err_exit_status(e);
@@ -86,6 +98,7 @@ int main(int argc, char **argv)
         print_help(stdout);
         return finish(0);
     }
+    look_for_log_format(argc, argv);
     const struct command *c =
             text_eq(argv[1], "--version") ? &command_version : find_command(argv[1]);
 

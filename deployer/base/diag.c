@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -90,4 +91,13 @@ void diag_release(struct diag_list *list)
 {
     free(list->items);
     *list = (struct diag_list){ .arena = list->arena };
+}
+
+bool diag_has(const struct diag_list *list, const char *code)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i].code, code) == 0)
+            return true;
+    }
+    return false;
 }

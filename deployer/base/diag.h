@@ -47,6 +47,8 @@ void diag_init(struct diag_list *list, struct arena *arena);
 struct diag *diag_add(struct diag_list *list, enum diag_severity severity, const char *code,
         struct place place, const char *path, const char *fmt, ...) PRINTF_LIKE(6, 7);
 void diag_set_hint(struct diag_list *list, struct diag *d, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Whether something with this code is in it. */
+bool diag_has(const struct diag_list *list, const char *code);
 /* By file, line, column. */
 void diag_sort(struct diag_list *list);
 const char *diag_severity_name(enum diag_severity severity);

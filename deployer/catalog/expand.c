@@ -136,12 +136,22 @@ static const char *known_text(struct expansion *x, const char *root, const char 
     json_t *value = reader_keep(x->arena, scope_setting(x, root, name));
     const struct doc_node *at = node == NULL ? x->stack->root : node;
 
+    if (is_required && node == NULL) {
+        if (doc_at(x->stack->root, path) == NULL)
+            diag_set_hint(x->diags,
+                    diag_add(x->diags, DIAG_ERROR, "stack.missing-key", at->place, "",
+                            "'%s' is missing", path),
+                    text_eq(path, "location")
+                            ? "write location: japaneast, or another of Azure's regions"
+                            : "write azure: {subscription: ID, resource_group: NAME}");
+        return "";
+    }
     if (json_is_string(value))
         return json_string_value(value);
     if (eval_mark(value) == EVAL_LEFT && node != NULL)
         value_not_known(&s, at, path, value);
     else if (json_is_null(value) && is_required)
-        value_error(&s, at, path, "is missing");
+        value_error(&s, at, path, "must be a text, not null");
     else if (eval_mark(value) == EVAL_PLAIN && !json_is_null(value))
         value_error(&s, at, path, "must be a text, not %s", eval_type_text(value));
     return "";

@@ -461,7 +461,7 @@ static void check_unknown(struct expansion *x, const struct instance *in)
                 || (in->entry == NULL && text_eq(e->key, "existing")))
             continue;
         AUTO(free) char *path = xasprintf("%s.%s", in->with_path, e->key);
-        AUTO(free) char *what = xasprintf("input of service '%s'", in->spec->name);
+        AUTO(free) char *what = xasprintf("input of service '%s' called", in->spec->name);
         AUTO(err) struct err *err = scope_no_such(what, e->key, names, count);
         struct diag *d = diag_add(
                 x->diags, DIAG_ERROR, "input.unknown", e->key_place, path, "%s", err_text(err));

@@ -156,11 +156,8 @@ static struct instance *bind_asked(struct expansion *x, const struct instance *i
     AUTO(free) char *path = xasprintf("services.%s.needs.%s", in->name, need->name);
     AUTO(free) char *wanted = wanted_text(need);
 
-    if (target == NULL) {
-        diag_add(x->diags, DIAG_ERROR, "stack.need", asked->place, path,
-                "there is no service '%s' in the stack", asked->service);
+    if (target == NULL) /* the stack's own check says so (stack.needs-missing) */
         return NULL;
-    }
     if (!fits(target, need)) {
         diag_add(x->diags, DIAG_ERROR, "stack.need", asked->place, path,
                 "'%s' (%s) does not fit: needs %s", asked->service, target->spec->name, wanted);
@@ -183,10 +180,11 @@ static void list_candidates(struct expansion *x, const struct service_need *need
                                           : provides_all(spec, need)))
             buf_addf(&list, "%s%s", list.len == 0 ? "" : ", ", name);
     }
-    if (list.len > 0)
-        diag_set_hint(x->diags, d,
-                "add one to services:, for example  %s: {use: %s}  (there are: %s)", need->name,
-                need->service != NULL ? need->service : "...", buf_text(&list));
+    if (need->service != NULL && list.len > 0)
+        diag_set_hint(x->diags, d, "add one to services:, for example  %s: {use: %s}", need->name,
+                need->service);
+    else if (list.len > 0)
+        diag_set_hint(x->diags, d, "add one of these to services: %s", buf_text(&list));
 }
 
 /* A service that could not be read might have filled the need: its own errors are enough. */
@@ -251,7 +249,7 @@ static void check_unknown_needs(struct expansion *x, const struct instance *in)
         if (service_need(in->spec, n->name) != NULL)
             continue;
         AUTO(free) char *path = xasprintf("services.%s.needs.%s", in->name, n->name);
-        AUTO(free) char *what = xasprintf("need of service '%s'", in->spec->name);
+        AUTO(free) char *what = xasprintf("need of service '%s' called", in->spec->name);
         AUTO(err) struct err *e = scope_no_such(what, n->name, names, count);
 
         diag_add(x->diags, DIAG_ERROR, "stack.need", n->place, path, "%s", err_text(e));

@@ -196,9 +196,13 @@ static struct err *lookup_azure(
     if (text_eq(name, "subscription")) {
         *ret = scope_share(
                 setting_value(x, &x->subscription, x->stack->subscription, "azure.subscription"));
+        if (json_is_null(*ret)) /* it is told once that it is missing */
+            *ret = eval_poison();
     } else if (text_eq(name, "resource_group")) {
         *ret = scope_share(
                 slot_value(x, &x->group, "azure.resource_group", NULL, compute_group, NULL));
+        if (json_is_null(*ret))
+            *ret = eval_poison();
     } else if (text_eq(name, "existing_group")) {
         *ret = scope_share(setting_value(
                 x, &x->existing_group, existing_group(x->stack), "azure.resource_group.existing"));
@@ -223,11 +227,14 @@ static struct err *lookup_stack(
     TRY(scope_need_step(path, "stack"));
     *ret_used = 1;
     if (text_eq(name, "name"))
-        *ret = jsonx_must(json_string(x->stack->name));
+        *ret = diag_has(x->diags, "stack.name") ? eval_poison()
+                                                : jsonx_must(json_string(x->stack->name));
     else if (text_eq(name, "environment"))
         *ret = jsonx_must(json_string(x->stack->environment));
     else if (text_eq(name, "location"))
-        *ret = scope_share(setting_value(x, &x->location, x->stack->location, "location"));
+        *ret = x->stack->location == NULL ? eval_poison()
+                                          : scope_share(setting_value(
+                                                  x, &x->location, x->stack->location, "location"));
     else if (text_eq(name, "tags"))
         *ret = scope_share(setting_value(x, &x->tags, x->stack->tags, "azure.tags"));
     else
@@ -542,7 +549,7 @@ static struct err *lookup_var(
     json_object_foreach ((json_t *)(uintptr_t)vars, key, member) {
         names[n++] = key;
     }
-    return scope_no_such("input of the stack", scope_step(path, 0), names, n);
+    return scope_no_such("input of the stack called", scope_step(path, 0), names, n);
 }
 
 static struct err *lookup_file(

@@ -36,18 +36,32 @@ void deps_add_all(struct expansion *x, struct deps *deps, const struct deps *mor
         deps_add(x, deps, more->items[i]);
 }
 
+/* Where the service of "services.NAME..." stands in the stack; else its beginning. */
+static struct place place_of(const struct expansion *x, const char *what)
+{
+    struct str rest = str_of(what);
+
+    (void)str_cut(&rest, '.');
+    const struct str name = str_cut(&rest, '.');
+
+    for (size_t i = 0; i < x->stack->service_count; i++) {
+        if (str_eq(str_of(x->stack->services[i].name), name))
+            return x->stack->services[i].place;
+    }
+    return x->stack->root->place;
+}
+
 static json_t *report_cycle(struct expansion *x, const struct slot *slot, const char *what)
 {
     AUTO(buf) struct buf members = BUF_INIT(BUF_TEXT_MAX);
-    struct place place = { .file = x->stack->file };
     const struct frame *f = x->frames;
 
     buf_add_text(&members, what);
     for (; f != NULL && f->slot != slot; f = f->up)
         buf_addf(&members, " <- %s", f->what);
     buf_addf(&members, " <- %s", what);
-    diag_add(x->diags, DIAG_ERROR, "catalog.cycle", place, what, "depends on itself: %s",
-            buf_text(&members));
+    diag_add(x->diags, DIAG_ERROR, "catalog.cycle", place_of(x, what), what,
+            "depends on itself: %s", buf_text(&members));
     return eval_poison();
 }
 

@@ -58,8 +58,8 @@ static struct diag *complain(
     struct diag *d = diag_add(s->x->diags, DIAG_ERROR, "catalog.value", place, path, "%s", text);
 
     if (s->in != NULL)
-        diag_set_hint(s->x->diags, d, "service '%s' (%s:%d)", s->in->name, s->in->place.file,
-                s->in->place.line);
+        diag_set_hint(s->x->diags, d, "see service '%s' (%s:%d), which uses it", s->in->name,
+                s->in->place.file, s->in->place.line);
     return d;
 }
 

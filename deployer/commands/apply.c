@@ -219,6 +219,7 @@ static struct err *run(int argc, char **argv)
                     .args_min = 1,
                     .args_max = 1,
                     .formats = "text json" }));
+    TRY(firstwrite_check_options(&o.checks));
     if (o.lock_timeout != NULL)
         TRY(num_parse_duration_ms(str_of(o.lock_timeout), &lock_timeout_ms));
     TRY(session_open(&c,

@@ -215,6 +215,15 @@ static bool has_word(const char *words, struct str word)
     return false;
 }
 
+static void print_words(const char *words, struct buf *out)
+{
+    for (struct str rest = str_of(words); rest.p != NULL;) {
+        const struct str word = str_cut(&rest, ' ');
+
+        buf_addf(out, "%s%.*s", out->len == 0 ? "" : ", ", STR_ARG(word));
+    }
+}
+
 static void add_output(struct context *c, struct str format, const char *file)
 {
     c->outputs = xrealloc(c->outputs, c->output_count + 1, sizeof(*c->outputs));
@@ -235,9 +244,13 @@ static struct err *read_outputs(struct parse *p)
         const struct str format = str_cut(&file, '=');
         const bool is_stdout = file.p == NULL || str_eq(file, STR("-"));
 
-        if (format.len == 0 || !has_word(formats, format))
+        if (format.len == 0 || !has_word(formats, format)) {
+            AUTO(buf) struct buf list = BUF_INIT(BUF_TEXT_MAX);
+
+            print_words(formats, &list);
             return err_new(ERR_USAGE, 0, "%s: -o %.*s is not one of %s", p->command,
-                    STR_ARG(format), formats);
+                    STR_ARG(format), buf_text(&list));
+        }
         if (file.p != NULL && file.len == 0)
             return err_new(ERR_USAGE, 0, "%s: -o %.*s= names no file", p->command, STR_ARG(format));
         to_stdout += is_stdout;

@@ -6,6 +6,7 @@
 #include "catalog/catalog.h"
 #include "catalog/model.h"
 #include "commands/vault.h"
+#include "probe/probe.h"
 #include "stack/stack.h"
 
 static struct err *load_stack(struct context *c, const char *file)
@@ -48,6 +49,19 @@ struct err *context_load_catalog(struct context *c)
     return context_check_diags(c, "the catalog");
 }
 
+/* Only here both are known: what a service asks for, and what there is. */
+static void check_probes(struct context *c)
+{
+    for (size_t i = 0; c->model != NULL && i < c->model->check_count; i++) {
+        const struct check *k = &c->model->checks[i];
+        AUTO(free) char *path = xasprintf("checks.%s", k->name);
+
+        if (probe_find(k->probe) == NULL)
+            diag_add(&c->diags, DIAG_ERROR, "catalog.probe", k->place, path,
+                    "there is no probe '%s': docs/probes.md lists them", k->probe);
+    }
+}
+
 static void release_model(struct context *c)
 {
     if (c->model != NULL)
@@ -66,6 +80,7 @@ struct err *context_load_model(struct context *c, const char *file)
 
         c->release_model = release_model;
         c->model = catalog_expand(c->catalog, c->stack, &o, &c->diags);
+        check_probes(c);
     }
     TRY(context_check_diags(c, c->stack != NULL ? c->stack->file : file));
     if (c->model == NULL)

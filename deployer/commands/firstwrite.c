@@ -67,6 +67,11 @@ struct err *firstwrite_prepare(struct session *s, const struct firstwrite_option
         if (r->kind->soft_delete != NULL && is_named(&o->recover, r))
             set_members(m, r, json_object_get(r->kind->soft_delete, "recover"));
     }
+    return NULL;
+}
+
+struct err *firstwrite_check_options(const struct firstwrite_options *o)
+{
     if (o->images != NULL && !text_eq(o->images, "check") && !text_eq(o->images, "skip"))
         return err_new(ERR_USAGE, 0, "--images is check or skip, not '%s'", o->images);
     return NULL;

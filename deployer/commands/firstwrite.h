@@ -35,6 +35,8 @@ struct firstwrite_options {
     "      --images check|skip  asks registries for the images (default: not on a sandbox)\n"      \
     "      --skip-checks        without the checks before the first write\n"
 
+/* Before anything is asked or loaded. ERR_USAGE. */
+MUST_CHECK struct err *firstwrite_check_options(const struct firstwrite_options *o);
 /* Before the plan is made: writes into the documents what takes soft-deleted namesakes back. */
 MUST_CHECK struct err *firstwrite_prepare(struct session *s, const struct firstwrite_options *o);
 /* After the plan was made. *ret (owned): precheck.h's findings; empty where nothing is to be done.

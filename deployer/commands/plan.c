@@ -83,6 +83,7 @@ static struct err *run(int argc, char **argv)
                     .args_min = 1,
                     .args_max = 1,
                     .formats = "text json" }));
+    TRY(firstwrite_check_options(&o.checks));
     TRY(session_open(&c,
             &(struct session_options){
                     .file = c.args[0], .auth = o.auth, .is_checked = true, .fail_on = o.fail_on },

@@ -17,6 +17,37 @@ static json_t *judge(struct context *c, const struct runbooks *set)
     return lint_stack(&in, &c->diags);
 }
 
+static bool is_own(const struct context *c, const char *file)
+{
+    const struct stack *s = c->stack;
+
+    for (size_t i = 0; i < s->catalog_count; i++) {
+        if (str_starts(str_of(file), str_of(s->catalogs[i])))
+            return true;
+    }
+    return false;
+}
+
+/* Rules that can't be read would never find anything. Those that are built in have a test. */
+static void check_own_rules(struct context *c, const struct runbooks *set)
+{
+    const struct kind *last = NULL;
+
+    if (c->stack->catalog_count == 0)
+        return;
+    for (size_t i = 0; i < c->model->resource_count; i++) {
+        const struct kind *k = c->model->resources[i].kind;
+
+        if (k != last && is_own(c, k->place.file))
+            lint_check_list(k->rules, k->name, k->place, &c->diags);
+        last = k;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        if (is_own(c, set->items[i].place.file))
+            lint_check_list(set->items[i].lint, set->items[i].id, set->items[i].place, &c->diags);
+    }
+}
+
 /* A sound stack is told so by the runbooks that have a lint; the others only lend their titles. */
 struct err *preflight_findings(struct context *c, json_t **ret)
 {
@@ -30,6 +61,7 @@ struct err *preflight_findings(struct context *c, json_t **ret)
         json_decref(findings);
         findings = judge(c, &set);
     }
+    check_own_rules(c, &set);
     TRY(context_check_diags(c, "the rules of the catalog"));
     *ret = TAKE(findings);
     return NULL;

@@ -316,7 +316,7 @@ json_t *lint_stack(const struct lint_input *in, struct diag_list *diags)
     return list;
 }
 
-static void check_list(
+void lint_check_list(
         const json_t *rules, const char *file, struct place place, struct diag_list *diags)
 {
     size_t i = 0;
@@ -337,7 +337,7 @@ void lint_check_rules(
         const struct kind *k = catalog_kind_at(c, i);
 
         if (k != NULL)
-            check_list(k->rules, k->name, k->place, diags);
+            lint_check_list(k->rules, k->name, k->place, diags);
     }
     for (size_t i = 0; i < catalog_service_count(c); i++) {
         const char *name = catalog_service_name(c, i);
@@ -349,5 +349,6 @@ void lint_check_rules(
                     err_text(e));
     }
     for (size_t i = 0; runbooks != NULL && i < runbooks->count; i++)
-        check_list(runbooks->items[i].lint, runbooks->items[i].id, runbooks->items[i].place, diags);
+        lint_check_list(
+                runbooks->items[i].lint, runbooks->items[i].id, runbooks->items[i].place, diags);
 }

@@ -33,6 +33,9 @@ struct lint_input {
  * Owned.
  */
 MUST_CHECK json_t *lint_stack(const struct lint_input *in, struct diag_list *diags);
+/* The form of some rules; `name` is what they are of. Errors go to `diags`, at `place`. */
+void lint_check_list(
+        const json_t *rules, const char *name, struct place place, struct diag_list *diags);
 /* The forms of all rules of kinds, runbooks and contracts. */
 void lint_check_rules(
         const struct catalog *c, const struct runbooks *runbooks, struct diag_list *diags);

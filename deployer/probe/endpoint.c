@@ -139,7 +139,14 @@ struct err *endpoint_parse(struct str url, const struct endpoint_options *o, str
     AUTO(uri) struct uri u = { 0 };
     AUTO(buf) struct buf shown = BUF_INIT(BUF_TEXT_MAX);
 
-    TRY(uri_parse(url, &u));
+    struct err *e = uri_parse(url, &u);
+
+    if (e != NULL) { /* it stands on the command line */
+        struct err *mine = err_new(ERR_USAGE, 0, "%s", err_text(e));
+
+        err_ignore(e, "it is told as usage");
+        return mine;
+    }
     const struct scheme *s = scheme_of(&u);
 
     if (s == NULL)

@@ -208,6 +208,14 @@ static char *lock_text(void)
     return jsonx_dump(j);
 }
 
+static struct err *unknown_kind(const char *url)
+{
+    struct err *e = err_new(ERR_USAGE, 0, "state '%s': no such kind of state", url);
+
+    err_set_hint(e, "write a path, azblob://ACCOUNT/CONTAINER/BLOB or postgres://...");
+    return e;
+}
+
 static struct err *backend_new(const struct state_open *o, struct state_backend **ret)
 {
     const struct str url = str_of(o->url);
@@ -217,7 +225,7 @@ static struct err *backend_new(const struct state_open *o, struct state_backend 
     if (str_starts(url, STR("postgres://")) || str_starts(url, STR("postgresql://")))
         return state_postgres_new(o, ret);
     if (str_find(url, STR("://")) >= 0 && !str_starts(url, STR("file://")))
-        return err_new(ERR_USAGE, 0, "state '%s': no such kind of state", o->url);
+        return unknown_kind(o->url);
     if (o->is_named && o->url == NULL) {
         struct err *e = err_new(
                 ERR_USAGE, 0, "CI=true: a state on this runner's disk is lost when the job ends");

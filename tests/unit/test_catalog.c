@@ -438,7 +438,8 @@ static void test_what_is_wrong(void **state)
         { "services: {d: {use: db, with: {size: big}}}\n",
                 "5:38 services.d.with.size: must be a whole number, not a text\n" },
         { "services: {d: {use: db, with: {sise: 1}}}\n",
-                "5:32 services.d.with.sise: there is no input of service 'db' 'sise' (did you mean "
+                "5:32 services.d.with.sise: there is no input of service 'db' called 'sise' (did "
+                "you mean "
                 "size?)\n" },
         { "services: {d: {use: db, with: {items: [a, 1, [b]]}}}\n",
                 "5:46 services.d.with.items[2]: must be a text, not a list\n" },
@@ -467,7 +468,8 @@ static void test_what_is_wrong(void **state)
         { "services: {a: {use: app, needs: {db: e}}, d: {use: db}, e: {use: db}}\n", "" },
         { "services: {a: {use: app, needs: {db: a}}, d: {use: db}}\n", NULL },
         { "services: {a: {use: app, needs: {dbb: d}}, d: {use: db}}\n",
-                "5:39 services.a.needs.dbb: there is no need of service 'app' 'dbb' (did you mean "
+                "5:39 services.a.needs.dbb: there is no need of service 'app' called 'dbb' (did "
+                "you mean "
                 "db?)\n" },
         { "services: {d: {use: db, with: {host: \"${services.e.url}\"}}}\n",
                 "5:41 services.d.with.host: there is no service 'e'\n" },
@@ -489,7 +491,7 @@ static void test_what_is_wrong(void **state)
           "{other: d2}}}\n",
                 "5:26 services.d2.needs: services need each other in a circle: d2 -> d3 -> d2\n" },
         { "services: {l: {use: loc}}\n",
-                "0:0 services.l.locals.a: depends on itself: services.l.locals.a <- "
+                "5:12 services.l.locals.a: depends on itself: services.l.locals.a <- "
                 "services.l.locals.b <- services.l.locals.a\n" },
         { "services: {w: {use: wrong}}\n",
                 "8:26 resources.box.when: resource[\"w.other\"].properties.x is known only after "

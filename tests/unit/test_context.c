@@ -106,7 +106,7 @@ static void test_refuses(void **state)
         { "x --yes=1 a", "x: --yes takes no value" },
         { "x", "x: an argument is missing" },
         { "x a b", "x: too many arguments" },
-        { "x a -o yaml", "x: -o yaml is not one of text json" },
+        { "x a -o yaml", "x: -o yaml is not one of text, json" },
         { "x a -o json=", "x: -o json= names no file" },
         { "x a -o json -o text",
                 "x: two -o write to standard output: give all but one a file (-o FORMAT=FILE)" },

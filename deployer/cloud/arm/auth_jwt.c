@@ -59,8 +59,8 @@ static struct err *load(struct str pem, struct str password, struct signer *ret)
     ret->key = PEM_read_bio_PrivateKey(bio, NULL, give_password, &password);
     BIO_free(bio);
     if (ret->key == NULL)
-        return err_new(ERR_CONFIG, 0, "the file holds no private key in PEM that %s opens",
-                password.len == 0 ? "no password" : "the password");
+        return err_new(ERR_CONFIG, 0, "the file holds no private key in PEM%s",
+                password.len == 0 ? "" : " that the password opens");
     bio = reader(pem);
     while (ret->count < CHAIN_MAX) {
         X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);

@@ -50,6 +50,10 @@ static struct err *refused(const struct auth_request *q, const json_t *body, lon
 
     if (client != NULL)
         err_set_hint(e, "is the identity with AZURE_CLIENT_ID %s assigned here?", client);
+    else
+        err_set_hint(e,
+                "log in with az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and a secret, "
+                "certificate or token; --auth says which login is meant");
     return e;
 }
 
