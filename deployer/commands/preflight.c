@@ -54,6 +54,8 @@ struct err *preflight_findings(struct context *c, json_t **ret)
     struct runbooks set;
 
     TRY(runbook_set_load_lints(c, &set));
+    check_own_rules(c, &set);
+    TRY(context_check_diags(c, "the rules of the catalog"));
     json_auto_t *findings = judge(c, &set);
 
     if (json_array_size(findings) > 0) {
@@ -61,7 +63,6 @@ struct err *preflight_findings(struct context *c, json_t **ret)
         json_decref(findings);
         findings = judge(c, &set);
     }
-    check_own_rules(c, &set);
     TRY(context_check_diags(c, "the rules of the catalog"));
     *ret = TAKE(findings);
     return NULL;
