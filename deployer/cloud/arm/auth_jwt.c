@@ -60,7 +60,7 @@ static struct err *load(struct str pem, struct str password, struct signer *ret)
     BIO_free(bio);
     if (ret->key == NULL)
         return err_new(ERR_CONFIG, 0, "the file holds no private key in PEM%s",
-                password.len == 0 ? "" : " that the password opens");
+                password.len == 0 ? " that opens without a password" : " that the password opens");
     bio = reader(pem);
     while (ret->count < CHAIN_MAX) {
         X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
