@@ -96,7 +96,7 @@ static void files(void **state)
         { "good", rsa_pem, cert_pem, "", NULL },
         { "certificate first", cert_pem, rsa_pem, "", NULL },
         { "locked", locked_pem, cert_pem, "sesame", NULL },
-        { "locked, no password", locked_pem, cert_pem, "", "no password" },
+        { "locked, no password", locked_pem, cert_pem, "", "without a password" },
         { "locked, wrong password", locked_pem, cert_pem, "open", "the password" },
         { "no certificate", rsa_pem, "", "", "no certificate" },
         { "no key", "", cert_pem, "", "no private key" },
