@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import urllib.parse
 import xml.etree.ElementTree as xml
 
 from support import ROOT, cli
@@ -22,6 +23,38 @@ services:
   redis: {use: redis, with: {clusterin: NoCluster}}
   pg: {use: postgress}
 """
+# junit-10 of Jenkins' xUnit plugin, the schema that CI systems' own readers follow, in a table: element -> (children in any
+# order and number, attributes that it must have, that it may have, whether it has text).
+JUNIT = {
+    "testsuites": (("testsuite",), (), ("name", "time", "tests", "failures", "errors"), False),
+    "testsuite": (("testsuite", "properties", "testcase", "system-out", "system-err"), ("name", "tests", "failures", "errors"),
+                  ("group", "time", "skipped", "timestamp", "hostname", "id", "package", "file", "log", "url"), False),
+    "testcase": (("skipped", "error", "failure", "rerunFailure", "rerunError", "flakyFailure", "flakyError", "system-out", "system-err"),
+                 ("name",), ("time", "classname", "group"), False),
+    "failure": ((), (), ("type", "message"), True), "error": ((), (), ("type", "message"), True), "skipped": ((), (), ("type", "message"), True),
+    "system-out": ((), (), (), True), "system-err": ((), (), (), True),
+    "properties": (("property",), (), (), False), "property": ((), ("name", "value"), (), False),
+}
+JUNIT_TIME = re.compile(r"(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]*)?")
+
+
+def junit_faults(element, path=""):
+    """What the schema says against a document."""
+    path += "/" + element.tag
+    if element.tag not in JUNIT:
+        return [path + ": no such element"]
+    children, needed, allowed, has_text = JUNIT[element.tag]
+    faults = ["%s: needs %s" % (path, a) for a in needed if a not in element.attrib]
+    faults += ["%s: has no attribute %s" % (path, a) for a in element.attrib if a not in needed + allowed]
+    if element.tag in ("testsuite", "testsuites") and not JUNIT_TIME.fullmatch(element.get("time", "0")):
+        faults.append(path + ": time")
+    if not has_text and "".join([element.text or ""] + [c.tail or "" for c in element]).strip():
+        faults.append(path + ": has text")
+    for child in element:
+        faults += ["%s: may not hold %s" % (path, child.tag)] if child.tag not in children else junit_faults(child, path)
+    return faults
+
+
 FORMATS = ("json", "junit", "sarif", "markdown", "github")
 
 
@@ -76,6 +109,17 @@ class Rows(unittest.TestCase):
                 for case in suite:
                     self.check_case(case)
 
+    def test_junit_by_its_schema(self):
+        for name, text in self.each("junit"):
+            self.assertTrue(text.startswith('<?xml version="1.0" encoding="UTF-8"?>'), text[:60])
+            self.assertEqual(junit_faults(xml.fromstring(text)), [], name)
+        rows = [("<testsuites><case/></testsuites>", "/testsuites: may not hold case"), ("<testsuites skipped='1'/>", "/testsuites: has no attribute skipped"),
+                ("<testsuite name='a' tests='1' failures='0'/>", "/testsuite: needs errors"),
+                ("<testsuites><testsuite name='a' tests='1' failures='0' errors='0' time='1 s'/></testsuites>", "/testsuites/testsuite: time"),
+                ("<testcase name='a'>text</testcase>", "/testcase: has text")]
+        for text, fault in rows:
+            self.assertEqual(junit_faults(xml.fromstring(text)), [fault])
+
     def check_counts(self, element, cases):
         failed = sum(1 for c in cases if c.find("failure") is not None)
         self.assertEqual((int(element.get("tests")), int(element.get("failures"))), (len(cases), failed))
@@ -108,6 +152,36 @@ class Rows(unittest.TestCase):
                 self.assertEqual(len(rules), len(set(rules)), "rules are unique")
                 for result in run["results"]:
                     self.check_result(result, rules)
+
+    def test_sarif_by_the_rules_of_2_1_0(self):
+        """What the standard demands and a reader relies on, where the schema itself is not at hand."""
+        for name, text in self.each("sarif"):
+            log = json.loads(text)
+            self.assertEqual(set(log), {"$schema", "version", "runs"}, name)
+            self.assertRegex(log["$schema"], r"^https://.*sarif.*2\.1\.0.*\.json$")
+            for run in log["runs"]:
+                self.assertLessEqual({"tool", "results"}, set(run))
+                for rule in run["tool"]["driver"]["rules"]:
+                    self.assertLessEqual(set(rule), {"id", "name", "shortDescription", "fullDescription", "help", "helpUri", "properties",
+                                                     "defaultConfiguration", "messageStrings"})
+                    for key in ("shortDescription", "help"):
+                        self.assertTrue(key not in rule or rule[key]["text"], rule)
+                for result in run["results"]:
+                    self.assertLessEqual(set(result), {"ruleId", "ruleIndex", "level", "kind", "message", "locations", "properties",
+                                                       "partialFingerprints", "relatedLocations"})
+                    self.assertEqual(set(result["message"]), {"text"})
+                    for location in result.get("locations", []):
+                        place = location["physicalLocation"]
+                        self.assertEqual(set(place), {"artifactLocation", "region"})
+                        self.check_uri(place["artifactLocation"]["uri"])
+
+    def check_uri(self, uri):
+        """RFC 3986: absolute with a scheme, or relative without a drive, a backslash or a way up."""
+        parts = urllib.parse.urlsplit(uri)
+        self.assertIn(parts.scheme, ("", "file"), uri)
+        self.assertNotIn("\\", uri)
+        self.assertEqual((parts.query, parts.fragment), ("", ""), uri)
+        self.assertTrue(parts.scheme == "" or uri.startswith("file:///"), uri)
 
     def check_result(self, result, rules):
         self.assertIn(result["ruleId"], rules)
