@@ -271,7 +271,7 @@ static struct err *run(int argc, char **argv)
             &(struct context_spec){ .options = own,
                     .option_count = ARRAY_LEN(own),
                     .args_max = 2,
-                    .formats = "text json dotenv docker k8s junit sarif markdown github" }));
+                    .formats = "text json dotenv docker k8s junit sarif markdown github html" }));
     if (env_file_is_asked(&e.options.file))
         return env_file_run(&c, &e.options.file);
     if (c.arg_count < 2)
@@ -309,6 +309,6 @@ const struct command command_env = {
             "      --template           prints .env.template\n"
             "      --table              prints docs/langfuse-variables.md\n"
             "\nFormats: text, json, dotenv, docker, k8s; with --check text, json, junit, sarif,\n"
-            "markdown, github.\n" CONTEXT_USAGE,
+            "markdown, github, html.\n" CONTEXT_USAGE,
     .run = run,
 };

@@ -173,6 +173,6 @@ const struct command command_validate = {
              "the runbooks. Exit status 1 when one of them is found.\n\n"
              "      --fail-on SEVERITY   of findings: error (default), warn or note\n"
              "      --documents          with -o json: what would be sent for each resource\n\n"
-             "Formats: text (default), json, junit, sarif, markdown, github.\n" CONTEXT_USAGE,
+             "Formats: text (default), json, junit, sarif, markdown, github, html.\n" CONTEXT_USAGE,
     .run = run,
 };

@@ -5,6 +5,9 @@
 #include "base/clock.h"
 #include "base/alloc.h"
 #include "base/jsonx.h"
+#include "base/text.h"
+#include "commands/runbook_set.h"
+#include "report/html.h"
 #include "report/junit.h"
 #include "report/markdown.h"
 #include "report/sarif.h"
@@ -114,6 +117,39 @@ json_t *verdict_document(
     return document;
 }
 
+static bool names_runbook(const json_t *findings)
+{
+    size_t i = 0;
+    json_t *f = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)findings, i, f) {
+        if (jsonx_text(f, "runbook") != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* {ID: Markdown} of the runbooks that the findings name; owned. */
+static json_t *texts_of(struct context *c, const json_t *findings)
+{
+    json_t *texts = jsonx_must(json_object());
+    struct runbooks set = { 0 };
+    size_t i = 0;
+    json_t *f = NULL;
+
+    if (!names_runbook(findings))
+        return texts;
+    err_ignore(runbook_set_load(c, &set), "the report stands without what is wrong there");
+    json_array_foreach ((json_t *)(uintptr_t)findings, i, f) {
+        const char *id = jsonx_text(f, "runbook");
+        const struct runbook *r = id == NULL ? NULL : runbook_find(&set, id);
+
+        if (r != NULL)
+            json_object_set_new(texts, r->id, text_json(str_of(r->body)));
+    }
+    return texts;
+}
+
 struct err *verdict_write_reports(struct context *c, const json_t *document)
 {
     const char *file = c->stack == NULL ? NULL : c->stack->file;
@@ -139,6 +175,13 @@ struct err *verdict_write_reports(struct context *c, const json_t *document)
         buf_clear(&text);
         report_github(document, file, &text);
         TRY(context_write(c, "github", buf_str(&text)));
+    }
+    if (context_wants(c, "html")) {
+        json_auto_t *runbooks = texts_of(c, json_object_get(document, "findings"));
+
+        buf_clear(&text);
+        report_html(document, runbooks, &text);
+        TRY(context_write(c, "html", buf_str(&text)));
     }
     return NULL;
 }

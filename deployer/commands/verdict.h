@@ -16,7 +16,7 @@ MUST_CHECK json_t *verdict_document(
         const struct runbooks *set, const char *kind, json_t *checks, int64_t duration_ms);
 /* Writes it to each -o. */
 MUST_CHECK struct err *verdict_write(struct context *c, const json_t *document);
-/* To those that are the same for every command: junit, sarif, markdown, github. */
+/* To those that are the same for every command: junit, sarif, markdown, github, html. */
 MUST_CHECK struct err *verdict_write_reports(struct context *c, const json_t *document);
 /*
  * ERR_FAILED (said already) when a check failed or a finding is at or above `fail_on`: "error"
@@ -24,6 +24,6 @@ MUST_CHECK struct err *verdict_write_reports(struct context *c, const json_t *do
  */
 MUST_CHECK struct err *verdict_status(const json_t *document, const char *fail_on);
 
-#define VERDICT_FORMATS "text json junit sarif markdown github"
+#define VERDICT_FORMATS "text json junit sarif markdown github html"
 
 #endif

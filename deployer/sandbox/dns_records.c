@@ -70,16 +70,16 @@ static void add_a_record(struct records *r, const struct entry *e, const char *z
 /* "db.postgres.database.azure.com" in zone "privatelink.postgres...": "db"; else NULL. */
 static char *name_in_zone(const char *fqdn, const char *zone)
 {
-    struct str public = str_of(zone);
+    struct str bare = str_of(zone);
 
-    if (str_starts_ci(public, STR(PRIVATELINK)))
-    public = str_slice(public, sizeof(PRIVATELINK) - 1, public.len);
+    if (str_starts_ci(bare, STR(PRIVATELINK)))
+        bare = str_slice(bare, sizeof(PRIVATELINK) - 1, bare.len);
     const struct str full = str_of(fqdn);
 
-    if (!str_ends_ci(full, public) || full.len <= public.len + 1
-            || full.p[full.len - public.len - 1] != '.')
+    if (!str_ends_ci(full, bare) || full.len <= bare.len + 1
+            || full.p[full.len - bare.len - 1] != '.')
         return NULL;
-    return str_dup(str_slice(full, 0, full.len - public.len - 1));
+    return str_dup(str_slice(full, 0, full.len - bare.len - 1));
 }
 
 static void add_endpoint_name(

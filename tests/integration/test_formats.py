@@ -1,11 +1,14 @@
 """JUnit, SARIF, JSON, Markdown and annotations against the rules of their readers: ours from the public schemas, and the SARIF
 schema itself where npm's packages ajv and @microsoft/jest-sarif are at hand (DEPLOYER_NPM)."""
+import html.parser
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 import urllib.parse
 import xml.etree.ElementTree as xml
@@ -55,7 +58,33 @@ def junit_faults(element, path=""):
     return faults
 
 
-FORMATS = ("json", "junit", "sarif", "markdown", "github")
+FORMATS = ("json", "junit", "sarif", "markdown", "github", "html")
+VOID = ("meta", "br", "hr", "img", "link", "input")
+TAGS = {"html", "meta", "title", "style", "main", "h1", "h2", "h3", "h4", "p", "ul", "li", "b", "i", "span", "small", "article", "dl", "dt", "dd",
+        "details", "summary", "code", "strong", "pre", "div", "footer"}
+
+
+class Page(html.parser.HTMLParser):
+    """Reads a page; `faults` are tags and attributes that have no place in a file of its own, `open` what was not closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.faults, self.open, self.text = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in TAGS:
+            self.faults.append(tag)
+        self.faults += ["%s %s" % (tag, a) for a, _ in attributes if a.startswith("on") or a in ("src", "href", "action", "background")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append("/" + tag)
+
+    def handle_data(self, data):
+        self.text += data if self.open and self.open[-1] != "style" else ""
 
 
 def outputs(*command, cwd=None):
@@ -241,6 +270,43 @@ class Rows(unittest.TestCase):
                                  set(finding))
             self.assertIn(finding["severity"], ("error", "warning", "note"))
             self.assertIn(finding["certainty"], ("certain", "likely"))
+
+    # ---- HTML: one file, nothing loaded, nothing of the input taken for markup ----
+
+    def test_html(self):
+        for name, text in self.each("html"):
+            page = Page(text)
+            self.assertEqual((page.faults, page.open), ([], []), name)
+            self.assertIn("default-src 'none'", text)
+            self.assertIn("prefers-color-scheme:dark", text)
+            document = json.loads(self.rows[name][1]["json"])
+            for finding in document["findings"]:
+                self.assertIn((finding.get("cause") or finding.get("text") or finding.get("path"))[:40], page.text)
+                if finding.get("runbook"):
+                    self.assertIn("Runbook " + finding["runbook"], page.text)
+        self.assertIn("x&y'*_%3C%0a%22", Page(self.rows["odd name"][1]["html"]).text.replace("?a=b&c", ""))
+        self.assertIn("All is well", Page(self.rows["good stack"][1]["html"]).text)
+
+    def test_html_of_a_hostile_server(self):
+        """What a server says is in the evidence, as text."""
+        bait = "<script>alert(1)</script><img src=//x.example/ onerror='x'></pre></details>"
+
+        def answer(listener):
+            while True:
+                try:
+                    peer, _ = listener.accept()
+                except OSError:
+                    return
+                with peer:
+                    peer.recv(4096)
+                    peer.sendall(("HTTP/1.1 500 No\r\nServer: %s\r\nContent-Length: %d\r\n\r\n%s" % (bait, len(bait), bait)).encode())
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=answer, args=(listener,), daemon=True).start()
+            text = outputs("probe", "http://127.0.0.1:%d/" % listener.getsockname()[1])[1]["html"]
+        page = Page(text)
+        self.assertEqual((page.faults, page.open), ([], []))
+        self.assertIn("<script>alert(1)", page.text)
+        self.assertNotIn("<script", text)
 
     # ---- GitHub: annotations and step summary ----
 
