@@ -4,6 +4,7 @@ import shutil
 import sys
 import unittest
 
+import test_state
 from stacks import TOP
 
 sys.path.insert(0, os.path.join(TOP, "tests", "torture"))
@@ -20,9 +21,9 @@ class Kill(unittest.TestCase):
         self.killer = kill.Killer()
         self.addCleanup(self.killer.close)
 
-    def sample(self, verb):
+    def sample(self, verb, points=SAMPLE):
         total, failures = kill.sweep(self.killer, verb,
-                                     lambda n: sorted({1 + (n - 1) * i // (SAMPLE - 1) for i in range(SAMPLE)}))
+                                     lambda n: sorted({1 + (n - 1) * i // (points - 1) for i in range(points)}))
         self.assertGreater(total, 20)
         self.assertEqual(failures, [])
 
@@ -34,6 +35,14 @@ class Kill(unittest.TestCase):
 
     def test_destroy(self):
         self.sample("destroy")
+
+    @unittest.skipUnless(test_state.POSTGRES and shutil.which("psql"), "missing: postgresql")
+    def test_with_the_state_in_a_database(self):
+        server = test_state.Postgres
+        server.setUpClass()
+        self.addCleanup(server.tearDownClass)
+        self.killer.state = kill.Postgres(server)
+        self.sample("apply", 4)
 
 
 if __name__ == "__main__":

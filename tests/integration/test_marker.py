@@ -249,6 +249,9 @@ class Elsewhere(Case):
         self.run_ok(stack, "apply", "--yes")  # the group that the file names is made, for what is new
         self.run_ok(stack, "plan", "--detailed-exitcode")
         self.assertEqual((list(self.accounts("rg-old")), self.accounts()), ([name], {}))
+        # It is ours there, too, and the group is not.
+        self.run_ok(stack, "destroy", "--yes")
+        self.assertEqual(self.accounts("rg-old"), {})
 
     def test_a_namesake_in_the_other_group(self):
         text = STACK.replace("blob: {use: blob}", "network: {use: network}")

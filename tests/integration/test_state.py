@@ -192,6 +192,7 @@ class Base(Place):
         except OSError:
             pass  # the terminal's end
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 75, seen)
+        self.assertIn(b"nobody holds it now", seen)
         os.close(terminal)
         self.assertEqual(self.addresses(), ["web.a", "web.b"])
 
