@@ -297,7 +297,9 @@ struct doc_entry *doc_entry(const struct doc_node *map, const char *key)
     if (map == NULL || map->kind != DOC_MAP)
         return NULL;
     for (size_t i = 0; i < map->count; i++) {
-        if (strcmp(map->entries[i].key, key) == 0)
+        const char *own = map->entries[i].key;
+
+        if (own[0] == key[0] && strcmp(own, key) == 0)
             return &map->entries[i];
     }
     return NULL;

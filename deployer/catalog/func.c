@@ -492,7 +492,8 @@ const size_t func_count = ARRAY_LEN(func_table);
 const struct func *func_find(const char *name)
 {
     for (size_t i = 0; i < func_count; i++) {
-        if (strcmp(func_table[i].name, name) == 0)
+        /* Most differ in the first letter: half of the time goes into the call otherwise. */
+        if (func_table[i].name[0] == name[0] && strcmp(func_table[i].name, name) == 0)
             return &func_table[i];
     }
     return NULL;

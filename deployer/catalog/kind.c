@@ -96,7 +96,7 @@ static void read_field(const struct reader *r, const struct doc_node *map, const
 static const struct field *find_field(const char *key)
 {
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        if (strcmp(fields[i].key, key) == 0)
+        if (fields[i].key[0] == key[0] && strcmp(fields[i].key, key) == 0)
             return &fields[i];
     }
     return NULL;
