@@ -326,11 +326,13 @@ static struct err *env(struct context *c)
             "#   az cloud register -n sandbox --endpoint-resource-manager %s \\\n"
             "#     --endpoint-management %s --endpoint-active-directory %s/adfs \\\n"
             "#     --endpoint-active-directory-resource-id https://management.azure.com/ \\\n"
-            "#     --endpoint-active-directory-graph-resource-id %s/\n"
+            "#     --endpoint-active-directory-graph-resource-id %s/ \\\n"
+            "#     --suffix-keyvault-dns .vault.localhost:%s --suffix-acr-login-server-endpoint "
+            ".azurecr.io\n"
             "#   az cloud set -n sandbox\n"
             "#   az login --service-principal -u $ARM_CLIENT_ID -p \"$ARM_CLIENT_SECRET\" --tenant "
             "$ARM_TENANT_ID\n",
-            endpoint, endpoint, endpoint, endpoint);
+            endpoint, endpoint, endpoint, endpoint, strrchr(endpoint, ':') + 1);
     TRY(context_write(c, "text", buf_str(&text)));
     return context_wants(c, "json") ? context_write_json(c, j) : NULL;
 }

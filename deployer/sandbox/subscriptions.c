@@ -13,6 +13,7 @@
 #include "sandbox/faults.h"
 #include "sandbox/listing.h"
 #include "sandbox/offers.h"
+#include "sandbox/tags.h"
 #include "sandbox/rid.h"
 #include "sandbox/validate.h"
 
@@ -318,6 +319,8 @@ static struct err *handle_subscription(struct call *c, bool *ret_is_handled)
     }
     if (q->count == 3 && strcasecmp(word, "resources") == 0)
         return listing_resources(c, NULL);
+    if (q->count == 3 && strcasecmp(word, "tagNames") == 0)
+        return tags_names(c);
     if (q->count == 3 && strcasecmp(word, "providers") == 0) {
         list_providers(c);
         return NULL;
@@ -355,6 +358,9 @@ struct err *subscriptions_handle(struct call *c, bool *ret_is_handled)
     const struct request *q = c->q;
     const size_t n = q->count;
 
+    TRY(tags_handle(c, ret_is_handled));
+    if (*ret_is_handled)
+        return NULL;
     *ret_is_handled = true;
     if (n >= 3 && request_segment_is(q, n - 1, "permissions")
             && request_segment_is(q, n - 2, "Microsoft.Authorization"))

@@ -46,7 +46,8 @@ class AzureCli(unittest.TestCase):
         base = "https://localhost:%d" % cls.s.port
         cls.az("cloud", "register", "-n", "sandbox", "--endpoint-resource-manager", base, "--endpoint-management", base,
                "--endpoint-active-directory", base + "/adfs", "--endpoint-active-directory-resource-id", "https://management.azure.com/",
-               "--endpoint-active-directory-graph-resource-id", base + "/")
+               "--endpoint-active-directory-graph-resource-id", base + "/", "--suffix-keyvault-dns", ".vault.localhost:%d" % cls.s.port,
+               "--suffix-acr-login-server-endpoint", ".azurecr.io")
         cls.az("cloud", "set", "-n", "sandbox")
         with open(cls.s.info["client_secret"]) as f:
             cls.accounts = cls.az("login", "--service-principal", "-u", cls.s.info["client_id"], "-p", f.read(), "--tenant", cls.s.info["tenant"])
@@ -297,6 +298,37 @@ class AzureCli(unittest.TestCase):
         self.refused("MissingApiVersionParameter", "rest", "--method", "get", "--url", self.s.subscription + "/resourceGroups")
 
     # Providers
+
+    def test_registry(self):
+        made = self.az("acr", "create", "-n", "azregistry1", "-g", GROUP, "--sku", "Basic")
+        self.assertEqual((made["loginServer"], made["provisioningState"]), ("azregistry1.azurecr.io", "Succeeded"))
+        self.assertEqual(self.az("acr", "list", "--query", "[].name"), ["azregistry1"])
+        self.assertEqual(self.az("acr", "show", "-n", "azregistry1", "--query", "sku.name"), "Basic")
+
+    def test_vault(self):
+        """Made by a plain request: `az keyvault create` asks Graph for the caller, and there is none here."""
+        self.make("Microsoft.KeyVault/vaults", "azvault1", {"location": PLACE, "properties": {
+            "tenantId": self.s.info["tenant"], "sku": {"family": "A", "name": "standard"}, "enableRbacAuthorization": True}}, "2023-07-01")
+        self.assertTrue(self.az("keyvault", "show", "-n", "azvault1")["properties"]["enableRbacAuthorization"])
+        self.assertEqual(self.az("keyvault", "list", "--query", "[].name"), ["azvault1"])
+
+    def test_tags(self):
+        self.make("", "azgrouptags", {"location": PLACE, "tags": {"owner": "a"}})
+        group = self.s.subscription + "/resourceGroups/azgrouptags"
+        tags = lambda: self.az("tag", "list", "--resource-id", group)["properties"]["tags"]
+        self.assertEqual(tags(), {"owner": "a"})
+        self.az("tag", "update", "--resource-id", group, "--operation", "Merge", "--tags", "stage=dev")
+        self.assertEqual(tags(), {"owner": "a", "stage": "dev"})
+        self.az("tag", "update", "--resource-id", group, "--operation", "Delete", "--tags", "owner=a")
+        self.assertEqual(tags(), {"stage": "dev"})
+        self.assertIn("stage", [t["tagName"] for t in self.az("tag", "list")])
+
+    def test_lock(self):
+        self.make("", "azgrouplock", {"location": PLACE})
+        self.az("lock", "create", "-n", "keep", "-g", "azgrouplock", "--lock-type", "CanNotDelete")
+        self.assertEqual(self.az("lock", "list", "-g", "azgrouplock", "--query", "[].level"), ["CanNotDelete"])
+        self.assertIn("ScopeLocked", self.run_az("group", "delete", "-n", "azgrouplock", "--yes").stderr)
+        self.az("lock", "delete", "-n", "keep", "-g", "azgrouplock")
 
     def test_provider_register(self):
         self.az("provider", "register", "-n", "Microsoft.App", "--wait")

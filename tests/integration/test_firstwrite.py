@@ -264,7 +264,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
     """A registry: one image for everybody with a token, one that needs a login, others unknown."""
 
     def do_HEAD(self):
-        if self.path == "/v2/public/app/manifests/1":
+        if self.path in ("/v2/public/app/manifests/1", "/v2/public/app/manifests/sha256:" + "0" * 64):
             if self.headers.get("Authorization") == "Bearer t":
                 return self.reply(200)
             return self.reply(401, 'Bearer realm="http://%s/token",service="r",scope="repository:public/app:pull"'
@@ -325,6 +325,10 @@ resources:
     def test_images(self):
         host = "127.0.0.1:%d" % self.server.server_port
         self.assertEqual(self.found(host + "/public/app:1", "--images", "check"), [])
+        self.assertEqual(self.found(host + "/public/app@sha256:" + "0" * 64, "--images", "check"), [])
+        self.assertEqual(self.found(host + "/public/app:1@sha256:" + "0" * 64, "--images", "check"), [])
+        (severity, text), = self.found(host + "/public/app@sha256:" + "1" * 64, "--images", "check")
+        self.assertEqual(severity, "error")
         (severity, text), = self.found(host + "/public/app:2", "--images", "check")
         self.assertEqual(severity, "error")
         self.assertIn("has no image", text)
@@ -332,6 +336,41 @@ resources:
         self.assertEqual(severity, "error")
         self.assertIn("can't be pulled without a login", text)
         self.assertEqual(self.found(host + "/public/app:2"), [])  # a sandbox pulls nothing
+
+    def test_a_registry_that_the_stack_makes(self):
+        """Nothing can be in it yet: that is no error."""
+        stack = self.stack(VAULTS.replace("safe: {use: safe}", "app: {use: app}"))
+        os.makedirs(stack.path("catalog/services/app"))
+        stack.write("catalog/services/app/service.yaml", """\
+format: 1
+service: app
+title: App
+main: app
+needs: {env: {service: containers, implied: true}}
+resources:
+  registry:
+    kind: container_registry
+    name: acrfirst
+    body: {sku: {name: Basic}, properties: {adminUserEnabled: false}}
+  ident: {kind: managed_identity, name: ident, body: {}}
+  role:
+    kind: role_assignment
+    name: "${uuid5('pull')}"
+    on: "${resource.registry.id}"
+    body: {properties: {roleDefinitionId: "/subscriptions/${azure.subscription}/providers/Microsoft.Authorization/roleDefinitions/7f951dda-4ed3-4680-a7ca-43fe172d538d", principalId: "${resource.ident.properties.principalId}", principalType: ServicePrincipal}}
+  app:
+    kind: container_app
+    name: app
+    depends_on: [role]
+    body:
+      identity: {type: UserAssigned, userAssignedIdentities: "${map(resource.ident.id, {})}"}
+      properties:
+        environmentId: "${need.env.environment_id}"
+        configuration: {registries: [{server: "${resource.registry.properties.loginServer}", identity: "${resource.ident.id}"}]}
+        template: {containers: [{name: app, image: "${resource.registry.properties.loginServer}/app:1", resources: {cpu: 0.5, memory: 1Gi}}]}
+""")
+        found = [f for f in self.checks(stack, "--images", "check") if f["severity"] == "error"]
+        self.assertEqual(found, [])
 
     def test_a_registry_out_of_reach_is_no_failure(self):
         (severity, text), = self.found("127.0.0.1:1/public/app:1", "--images", "check")

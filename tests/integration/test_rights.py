@@ -132,6 +132,20 @@ class Enforced(Rights):
         self.box.set_faults(permissions({"actions": ["*"]}))  # an owner, who may not read a secret
         self.assertEqual(ask("GET").status, 403)
 
+    def test_tags_by_themselves(self):
+        self.sandbox("settings: {}\n")
+        group = self.group()
+        at = group + "/providers/Microsoft.Resources/tags/default"
+        ask = lambda method, body=None: self.box.call(method, at, body, "2021-04-01")
+        patch = lambda operation, **tags: ask("PATCH", {"operation": operation, "properties": {"tags": tags}}).json["properties"]["tags"]
+        self.assertEqual(ask("GET").json["properties"]["tags"], {})
+        self.assertEqual(patch("Merge", a="1", b="2"), {"a": "1", "b": "2"})
+        self.assertEqual(patch("Delete", a="1", b="other"), {"b": "2"})
+        self.assertEqual(ask("PUT", {"properties": {"tags": {"c": "3"}}}).json["properties"]["tags"], {"c": "3"})
+        self.assertEqual(self.box.call("GET", group, version="2021-04-01").json["tags"], {"c": "3"})
+        self.box.set_faults(permissions({"actions": ["*/read"]}))
+        self.refused(ask("DELETE"), "AuthorizationFailed", "Microsoft.Resources/tags/write")
+
     def test_role_definitions(self):
         self.sandbox("settings: {}\n")
         path = self.box.subscription + "/providers/Microsoft.Authorization/roleDefinitions"
