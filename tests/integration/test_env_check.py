@@ -21,6 +21,22 @@ class Facts(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stdout)
                 self.assertEqual(json.loads(done.stdout)["findings"], [])
 
+    def test_the_contract_has_every_variable(self):
+        """Names, defaults, types and containers are those that Langfuse reads."""
+        with open(os.path.join(os.path.dirname(FACTS), "langfuse-env.json")) as f:
+            facts = {x["name"]: x for x in json.load(f)["variables"]}
+        with open(os.path.join(ROOT, "services", "langfuse", "variables.json")) as f:
+            ours = json.load(f)
+        self.assertEqual(set(ours), set(facts))
+        for name, fact in facts.items():
+            both = {"web", "worker"} if "shared" in fact["containers"] else set(fact["containers"])
+            kind = "integer" if fact.get("integer") else fact["type"]
+            self.assertEqual(set(ours[name]["in"]), both, name)
+            self.assertEqual(str(ours[name].get("default")).lower(), str(fact["default"]).lower(), name)
+            self.assertIn(ours[name]["type"], (kind, fact["type"]), name)
+            if not fact["required_by"]:
+                self.assertNotIn("required", ours[name], name)
+
     def test_bad_ones_name_the_variable(self):
         paths = sorted(glob.glob(os.path.join(FACTS, "bad", "*.env")))
         self.assertTrue(paths)

@@ -135,7 +135,9 @@ SCENES = [
         'rules: [{assert: "${false}", text: it can not be}]\n', 'locals: {a: "${local.b}", b: "${local.a}"}\n' + RESOURCE.replace("name: abc", 'name: "${local.a}"') % "",
         "contract: none.yaml\n", "environment: {c: {A: {reason: r}}}\n", RESOURCE.replace("name: abc", "name: abc, existing: 5") % "")]),
     ("kinds", [(C, kind(t)) for t in ("colour: red\n", "properties: {a: {type: colour}}\n", 'properties: {a: {type: string, pattern: "\\\\d"}}\n',
-                                      'rules: [{assert: "nonsense(", text: t}]\n', 'rules: [{assert: "true"}]\n')]
+                                      'rules: [{assert: "nonsense(", text: t}]\n', 'rules: [{assert: "true"}]\n',
+                                      "rules: [{changes: {colour: 1}, text: t}]\n", "rules: [{changes: {path: a}, text: t}]\n",
+                                      "rules: [{changes: {path: a, only: sideways}, text: t}]\n")]
      + [(C, kind("", "format: 1\nkind: k\n")), (C, kind("", "format: 9\nkind: k\n")), (C, kind("", "- a\n"))]),
     ("runbooks", [(R, runbook(f)) for f in (
         "", "format: 1\n", FRONT.replace("XX-001", "YY-002"), FRONT.replace("error", "loud"), FRONT.replace("net", "moon"), FRONT + 'texts: ["("]\n',
