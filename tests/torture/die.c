@@ -2,7 +2,8 @@
  * die.c - a library for LD_PRELOAD that kills the process at its Nth request or write of a file:
  * DIE_AT=N ends it before call N of send, fsync, fdatasync, rename (SIGKILL: nothing is tidied up).
  * DIE_COUNT=FILE writes how many there were to FILE when the process ends by itself.
- * It also makes scrypt cheap: half of a run's time goes into it, and what it yields is no matter here.
+ * It also makes scrypt cheap: half of a run's time goes into it, and what it yields is no matter
+ * here.
  */
 #include <dlfcn.h>
 #include <signal.h>
@@ -67,11 +68,11 @@ int rename(const char *from, const char *to)
     return real(from, to);
 }
 
-int EVP_PBE_scrypt(const char *pass, size_t pass_len, const unsigned char *salt, size_t salt_len, uint64_t n,
-                   uint64_t r, uint64_t p, uint64_t max_mem, unsigned char *key, size_t key_len)
+int EVP_PBE_scrypt(const char *pass, size_t pass_len, const unsigned char *salt, size_t salt_len,
+        uint64_t n, uint64_t r, uint64_t p, uint64_t max_mem, unsigned char *key, size_t key_len)
 {
-    int (*real)(const char *, size_t, const unsigned char *, size_t, uint64_t, uint64_t, uint64_t, uint64_t,
-                unsigned char *, size_t) = dlsym(RTLD_NEXT, "EVP_PBE_scrypt");
+    int (*real)(const char *, size_t, const unsigned char *, size_t, uint64_t, uint64_t, uint64_t,
+            uint64_t, unsigned char *, size_t) = dlsym(RTLD_NEXT, "EVP_PBE_scrypt");
 
     (void)n;
     (void)r;
