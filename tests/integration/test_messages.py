@@ -149,7 +149,7 @@ SCENES = [
 ]
 # What differs from run to run.
 HIDDEN = [(r"(process|pid) \d+", r"\1 N"), (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"), (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
-          (r"after \d+ ms", "after N ms"), (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME"), (r"/tmp/sandbox-test-\w+", "SANDBOX")]
+          (r"\b\d+(\.\d)? m?s\b", "N ms"), (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME"), (r"/tmp/sandbox-test-\w+", "SANDBOX")]
 LOGIN = {"s.yaml": STACK}
 PEM = {"bad.pem": "x"}
 LOGINS = [  # no network in any of them
@@ -206,7 +206,7 @@ class Messages(unittest.TestCase):
         done = run(command, folder, env, options)
         text = hidden(done.stderr.replace(folder, "DIR"))
         words = "".join(" %s=%s" % pair for pair in sorted((env or {}).items()))
-        cls.told.append("%s$%s deployer %s\n%sexit %d\n" % (change, words, command, text or done.stdout.replace(folder, "DIR"), done.returncode))
+        cls.told.append("%s$%s deployer %s\n%sexit %d\n" % (change, words, command, text or hidden(done.stdout.replace(folder, "DIR")), done.returncode))
         if command and "--log-format" not in command and not command.endswith("--timeout"):
             cls.json.append((command, done, run(command, folder, env, [*options, "--log-format", "json"])))
 
