@@ -12,6 +12,7 @@
 #include "commands/marker.h"
 #include "commands/firstwrite.h"
 #include "commands/session.h"
+#include "report/html_plan.h"
 #include "report/plan_text.h"
 #include "report/style.h"
 #include "state/state.h"
@@ -54,9 +55,15 @@ static struct err *print(
         buf_addf(&out, "Saved: deployer apply %s --plan %s does exactly this\n", c->args[0],
                 o->save);
     TRY(context_write(c, "text", buf_str(&out)));
+    json_auto_t *json = plan_json(engine_result(s->engine));
+
+    if (context_wants(c, "html")) {
+        buf_clear(&out);
+        report_html_plan(json, &out);
+        TRY(context_write(c, "html", buf_str(&out)));
+    }
     if (!context_wants(c, "json"))
         return NULL;
-    json_auto_t *json = plan_json(engine_result(s->engine));
 
     json_object_set(json, "checks", (json_t *)(uintptr_t)findings);
     return context_write_json(c, json);
@@ -82,7 +89,7 @@ static struct err *run(int argc, char **argv)
                     .option_count = ARRAY_LEN(own),
                     .args_min = 1,
                     .args_max = 1,
-                    .formats = "text json" }));
+                    .formats = "text json html" }));
     TRY(firstwrite_check_options(&o.checks));
     TRY(session_open(&c,
             &(struct session_options){

@@ -4,6 +4,7 @@ import os
 import unittest
 
 from stacks import SandboxTest
+from test_formats import Page
 
 
 class Plan(SandboxTest):
@@ -22,6 +23,19 @@ class Plan(SandboxTest):
             for secret in ("example-postgres-password", "example-clickhouse-password", "0123456789abcdef0123456789"):
                 self.assertNotIn(secret, result.out + result.err)
         self.assertNotIn("example-postgres-password", self.read("plan.json"))
+
+    def test_a_page_to_approve(self):
+        self.apply()
+        self.edit("stack.yaml", "owner: platform", "owner: '<b>others</b>'")
+        self.edit(".env", "example-postgres-password", "another-postgres-password")
+        self.run_cli("plan", "-o", "html=plan.html")
+        text = self.read("plan.html")
+        page = Page(text)
+        self.assertEqual((page.faults, page.open), ([], []))
+        for words in ("What apply would do", "Changed", "postgres.server", "tags.owner", "platform", "<b>others</b>", "(secret)"):
+            self.assertIn(words, page.text)
+        for secret in ("example-postgres-password", "another-postgres-password"):
+            self.assertNotIn(secret, text)
 
     def test_requests_of_a_plan_without_change(self):
         self.apply()
