@@ -83,6 +83,29 @@ static void tell(struct run *r, const json_t *rule, const json_t *namesake, cons
     }
 }
 
+/* A mistyped name must not look as if it had been heeded. */
+static void tell_unused(struct run *r, const char *option, const json_t *names)
+{
+    size_t k = 0;
+    const json_t *name = NULL;
+
+    json_array_foreach (names, k, name) {
+        json_auto_t *one = jsonx_must(json_pack("[O]", name));
+        bool is_used = false;
+
+        for (size_t i = 0; i < r->p->subject_count && !is_used; i++)
+            is_used = run_is_named(one, &r->p->subjects[i]);
+        if (is_used)
+            continue;
+        AUTO(free)
+        char *text = xasprintf(
+                "%s %s: nothing that is written is called so", option, json_string_value(name));
+
+        run_add(r, "soft-deleted", "warning", NULL, text,
+                "a name or an address, as the plan has it");
+    }
+}
+
 void buried_step(struct run *r, enum run_phase phase)
 {
     for (size_t i = 0; i < r->p->subject_count; i++) {
@@ -102,5 +125,9 @@ void buried_step(struct run *r, enum run_phase phase)
 
         if (namesake != NULL)
             tell(r, rule, namesake, path, s);
+    }
+    if (phase == RUN_JUDGE) {
+        tell_unused(r, "--recover", r->p->recover);
+        tell_unused(r, "--purge", r->p->purge);
     }
 }

@@ -254,6 +254,10 @@ class Buried(Case):
         self.assertEqual(self.deleted(), [])
         self.run_ok(self.vaults, "plan", "--detailed-exitcode")
 
+    def test_a_name_that_nothing_has_is_told(self):
+        told = [f for f in self.checks(self.vaults, "--purge", self.name, "--recover", "kv-mistyped") if f["severity"] != "note"]
+        self.assertEqual([(f["severity"], f["text"].split(":")[0]) for f in told], [("warning", "--recover kv-mistyped")])
+
     def test_recover(self):
         self.run_ok(self.vaults, "apply", "--yes", "--recover", self.name)
         self.assertEqual([r for r in self.box.requests() if "purge" in r["path"]], [])
