@@ -79,6 +79,9 @@ bool norm_is_secret_name(const char *key)
 
 bool norm_is_secret_place(const char *key, const char *parent)
 {
+    /* A tag may be called anything. */
+    if (strcasecmp(parent, "tags") == 0)
+        return false;
     return norm_is_secret_name(key)
            || (strcasecmp(key, "value") == 0 && strcasecmp(parent, "secrets") == 0);
 }

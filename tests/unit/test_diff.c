@@ -551,6 +551,22 @@ static void test_secrets_are_marked(void **unused)
     assert_string_equal(jsonx_text(j, "desired"), "(secret)");
 }
 
+static void test_a_tag_is_no_secret(void **unused)
+{
+    (void)unused;
+    AUTO(arena) struct arena *arena = arena_new();
+    const struct diff_input in = {
+        .desired = read_json(arena, "{'tags':{'key':'a'},'key':'a'}"),
+        .actual = read_json(arena, "{'tags':{'key':'b'},'key':'b'}"),
+    };
+    struct change_list found = { 0 };
+
+    plan_diff(arena, &in, &found, NULL);
+    assert_int_equal(found.count, 2);
+    for (size_t i = 0; i < found.count; i++)
+        assert_int_equal(found.items[i].is_secret, text_eq(found.items[i].path, "key"));
+}
+
 static void test_observed_keeps_no_secret(void **unused)
 {
     (void)unused;
@@ -661,6 +677,7 @@ int main(void)
         cmocka_unit_test(test_merge_patch),
         cmocka_unit_test(test_patch_takes_along_what_is_wanted_every_time),
         cmocka_unit_test(test_secrets_are_marked),
+        cmocka_unit_test(test_a_tag_is_no_secret),
         cmocka_unit_test(test_observed_keeps_no_secret),
     };
 
