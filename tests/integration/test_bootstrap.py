@@ -182,7 +182,7 @@ class Printed(unittest.TestCase):
         return {"ACTIONS_ID_TOKEN_REQUEST_URL": server.url + "/token?api-version=2", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "job"}
 
     def test_state_and_job(self):
-        said = self.run_in("here", "deployer bootstrap stack.yaml --yes --github acme/shop").stdout
+        said = self.run_in("here", "deployer bootstrap stack.yaml --yes --github acme/shop --grant subscription").stdout
         state = re.search(r"^  state: (\S+)$", said, re.M).group(1)
         first = self.run_in("here", "deployer apply stack.yaml --yes --state " + state).stdout
         self.assertIn("3 created", first)
