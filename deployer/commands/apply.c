@@ -168,6 +168,20 @@ static void gather(struct session *s, json_t **ret_outputs, json_t **ret_notes)
         *ret_notes = jsonx_must(json_array());
 }
 
+/* What may not be read may differ from the file: a pipeline must not take that for done. */
+static struct err *check_compared(const struct session *s)
+{
+    const size_t count = engine_result(s->engine)->counts[PLAN_UNKNOWN];
+
+    if (count == 0)
+        return NULL;
+    struct err *e = err_new(ERR_DENIED, 0,
+            "%zu of the stack's resources may not be read and were not compared", count);
+
+    err_set_hint(e, "give the login Reader on the resource group; the plan above names each");
+    return e;
+}
+
 static struct err *carry_out(struct context *c, struct session *s, const struct options *o)
 {
     const int64_t began = clock_now_ms();
@@ -191,7 +205,7 @@ static struct err *carry_out(struct context *c, struct session *s, const struct 
     TRY(print_text(c, s, elapsed, outputs, notes));
     if (context_wants(c, "json"))
         TRY(print_json(c, s, elapsed, outputs, notes));
-    return TAKE(failed);
+    return failed != NULL ? TAKE(failed) : check_compared(s);
 }
 
 static struct err *run(int argc, char **argv)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/jsonx.h"
+#include "base/text.h"
 #include "catalog/catalog.h"
 #include "cloud/arm/arm.h"
 #include "commands/marker.h"
@@ -254,11 +255,40 @@ static struct err *turn(void *arg, bool (*until)(void *), void *until_arg, int64
     return e;
 }
 
+#define LEFT_SHOWN_MAX 3u
+
+static json_t *intents_of(const struct session *s)
+{
+    return json_object_get(state_document(s->state), "intents");
+}
+
+/* Names what of an earlier run is still waited for. */
+static void show_left(struct session *s)
+{
+    AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
+    const size_t count = json_object_size(intents_of(s));
+    AUTO(free) const char **names = xcalloc(count + 1, sizeof(*names));
+    const char *id = NULL;
+    json_t *intent = NULL;
+    size_t n = 0;
+
+    json_object_foreach (intents_of(s), id, intent) {
+        const char *address = jsonx_text(intent, "address");
+
+        names[n++] = address == NULL ? id : address;
+    }
+    text_add_list(&text, names, n, LEFT_SHOWN_MAX);
+    s->left = count;
+    progress_detail(s->progress, buf_text(&text));
+}
+
 static void on_event(
         void *arg, enum engine_event_kind kind, const struct engine_node *node, const char *text)
 {
-    const struct session *s = arg;
+    struct session *s = arg;
 
+    if (s->left > 0 && s->left != json_object_size(intents_of(s)))
+        show_left(s);
     progress_event(s->progress, kind, node, text);
 }
 
@@ -303,13 +333,13 @@ struct err *session_open(struct context *c, const struct session_options *o, str
 
 struct err *session_resume(struct session *s)
 {
-    const size_t count = json_object_size(json_object_get(state_document(s->state), "intents"));
-    AUTO(free) char *stage = xasprintf("waiting for %zu of an earlier run", count);
-
-    if (count > 0)
-        progress_stage(s->progress, stage);
+    if (json_object_size(intents_of(s)) > 0) {
+        progress_stage(s->progress, "waiting for what an earlier run began");
+        show_left(s);
+    }
     struct err *e = engine_resume(s->engine);
 
+    s->left = 0;
     progress_stage(s->progress, NULL);
     return e;
 }

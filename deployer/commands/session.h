@@ -28,6 +28,7 @@ struct session {
     struct state_access access; /* of the state */
     struct engine *engine;
     struct progress *progress;
+    size_t left;           /* of what an earlier run began, while that is waited for; else 0 */
     json_t *facts;         /* of the login: tenant, principal */
     struct http_dial dial; /* how names are resolved and addresses dialled; verify does the same */
     const char *ca_file;   /* further roots, or NULL */

@@ -245,8 +245,12 @@ struct err *engine_resume(struct engine *e)
     TRY(take_up_all(e, leftovers, &count));
     for (size_t i = 0; i < count; i++)
         take_up(&leftovers[i]);
-    TRY(engine_drain(e));
-    TRY(state_commit(e->setup.state));
+    /* What became known is kept, also when the wait for the rest is cut short. */
+    AUTO(err) struct err *ended = engine_drain(e);
+    AUTO(err) struct err *lost = state_commit(e->setup.state);
+
+    if (ended != NULL || lost != NULL)
+        return ended != NULL ? TAKE(ended) : TAKE(lost);
     for (size_t i = 0; i < count; i++) {
         if (leftovers[i].error != NULL)
             return TAKE(leftovers[i].error);

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-/* Escaped, for text and quoted attributes. NULL is accepted. */
+/* Escaped, for text and quoted attributes of HTML and XML. NULL is accepted. */
 void html_add(struct buf *out, const char *text);
 void html_add_str(struct buf *out, struct str text);
 /*

@@ -6,32 +6,7 @@
 #include "base/jsonx.h"
 #include "base/text.h"
 #include "report/findings.h"
-
-/* XML 1.0 has no way to write most control characters: they are escaped as text first. */
-static void add_xml(struct buf *out, const char *text)
-{
-    AUTO(buf) struct buf safe = BUF_INIT(BUF_TEXT_MAX);
-
-    text_add_escaped(&safe, str_of(text));
-    for (size_t i = 0; i < safe.len; i++) {
-        switch (safe.p[i]) {
-        case '<':
-            buf_add_text(out, "&lt;");
-            break;
-        case '>':
-            buf_add_text(out, "&gt;");
-            break;
-        case '&':
-            buf_add_text(out, "&amp;");
-            break;
-        case '"':
-            buf_add_text(out, "&quot;");
-            break;
-        default:
-            buf_add_char(out, safe.p[i]);
-        }
-    }
-}
+#include "report/html_text.h"
 
 static void add_seconds(struct buf *out, int64_t ms)
 {
@@ -44,11 +19,11 @@ static void add_findings(const json_t *check, struct buf *out)
     json_t *f = NULL;
 
     json_array_foreach (json_object_get(check, "findings"), i, f) {
-        add_xml(out, jsonx_text(f, "runbook"));
+        html_add(out, jsonx_text(f, "runbook"));
         buf_add_text(out, ": ");
-        add_xml(out, jsonx_text(f, "cause"));
+        html_add(out, jsonx_text(f, "cause"));
         buf_add_text(out, "\nfix: ");
-        add_xml(out, jsonx_text(f, "fix"));
+        html_add(out, jsonx_text(f, "fix"));
         buf_add_char(out, '\n');
     }
 }
@@ -60,9 +35,9 @@ static void add_case(const json_t *check, struct buf *out)
     const json_t *first = json_array_get(json_object_get(check, "findings"), 0);
 
     buf_add_text(out, "    <testcase classname=\"");
-    add_xml(out, jsonx_text(check, "service"));
+    html_add(out, jsonx_text(check, "service"));
     buf_add_text(out, "\" name=\"");
-    add_xml(out, jsonx_text(check, "name"));
+    html_add(out, jsonx_text(check, "name"));
     buf_add_text(out, "\" time=\"");
     add_seconds(out, jsonx_int(check, "duration_ms", 0));
     if (text_eq(status, "pass") || text_eq(status, "warn")) {
@@ -72,13 +47,13 @@ static void add_case(const json_t *check, struct buf *out)
     buf_add_text(out, "\">\n");
     if (text_eq(status, "skip")) {
         buf_add_text(out, "      <skipped message=\"");
-        add_xml(out, reason == NULL ? "skipped" : reason);
+        html_add(out, reason == NULL ? "skipped" : reason);
         buf_add_text(out, "\"/>\n");
     } else {
         buf_add_text(out, "      <failure type=\"");
-        add_xml(out, first == NULL ? jsonx_text(check, "probe") : jsonx_text(first, "runbook"));
+        html_add(out, first == NULL ? jsonx_text(check, "probe") : jsonx_text(first, "runbook"));
         buf_add_text(out, "\" message=\"");
-        add_xml(out, reason == NULL ? "failed" : reason);
+        html_add(out, reason == NULL ? "failed" : reason);
         buf_add_text(out, "\">");
         add_findings(check, out);
         buf_add_text(out, "</failure>\n");
@@ -122,7 +97,7 @@ static void add_suite(const json_t *checks, const char *service, struct buf *out
     json_t *c = NULL;
 
     buf_add_text(out, "  <testsuite name=\"");
-    add_xml(out, service);
+    html_add(out, service);
     buf_addf(out, "\" tests=\"%lld\" failures=\"%lld\" errors=\"0\" skipped=\"%lld\" time=\"",
             n.tests, n.failures, n.skipped);
     add_seconds(out, n.ms);
@@ -156,7 +131,7 @@ static void add_place(const json_t *f, struct buf *out)
 {
     if (jsonx_text(f, "file") == NULL)
         return;
-    add_xml(out, jsonx_text(f, "file"));
+    html_add(out, jsonx_text(f, "file"));
     buf_addf(out, ":%lld: ", (long long)jsonx_int(f, "line", 1));
 }
 
@@ -165,21 +140,21 @@ static void add_finding_case(const json_t *f, struct buf *out)
     AUTO(free) char *sentence = findings_sentence(f);
 
     buf_add_text(out, "    <testcase classname=\"");
-    add_xml(out, findings_id(f));
+    html_add(out, findings_id(f));
     buf_add_text(out, "\" name=\"");
     add_place(f, out);
-    add_xml(out, findings_title(f));
+    html_add(out, findings_title(f));
     buf_add_text(out, "\" time=\"0.000\">\n      ");
     /* What does not fail is said and counts as passed. */
     buf_add_text(out, is_failure(f) ? "<failure type=\"" : "<system-out>");
     if (is_failure(f)) {
-        add_xml(out, findings_id(f));
+        html_add(out, findings_id(f));
         buf_add_text(out, "\" message=\"");
-        add_xml(out, findings_title(f));
+        html_add(out, findings_title(f));
         buf_add_text(out, "\">");
     }
     add_place(f, out);
-    add_xml(out, sentence);
+    html_add(out, sentence);
     buf_add_text(out, is_failure(f) ? "</failure>\n" : "</system-out>\n");
     buf_add_text(out, "    </testcase>\n");
 }

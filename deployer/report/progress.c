@@ -305,7 +305,8 @@ static void say_still(struct progress *p)
         char text[CLOCK_DURATION_SIZE];
 
         clock_duration(clock_now_ms() - p->began_ms, text);
-        progress_say(p, "  . %s: for %s", p->stage, text);
+        progress_say(p, "  . %s: for %s%s%s", p->stage, text, p->detail == NULL ? "" : ": ",
+                p->detail == NULL ? "" : p->detail);
         return;
     }
     for (size_t i = 0; p->engine != NULL && i < engine_count(p->engine); i++) {

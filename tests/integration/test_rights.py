@@ -175,6 +175,12 @@ class Told(Rights):
         self.run_ok(stack, "apply", "--yes", status=77)
         self.assertEqual(len(self.writes()), before)
 
+        # What may be done is done, and what may not be looked at is no success.
+        self.box.set_faults(permissions({"actions": ["*"], "not_actions": ["Microsoft.Cache/*/read"]}))
+        done = self.run_ok(stack, "apply", "--yes", status=77)
+        self.assertIn("1 created", done.stdout)
+        self.assertRegex(done.stderr, "[0-9]+ of the stack's resources may not be read and were not compared")
+
     def test_a_right_that_is_given_at_the_resource(self):
         self.sandbox("settings: {}\n")
         hub = self.group("hub")

@@ -51,6 +51,7 @@ static char *told(bool is_live, const char *stage, int64_t quiet_ms)
 
     progress_stage(p, stage);
     progress_event(p, ENGINE_EVENT_TICK, NULL, NULL);
+    progress_detail(p, "the rest");
     progress_event(p, ENGINE_EVENT_TICK, NULL, NULL);
     progress_free(p);
     return end(&c);
@@ -65,6 +66,7 @@ static void test_silence_is_broken_where_lines_stay(void **unused)
     AUTO(free) char *live = told(true, "reading", 0);
 
     assert_non_null(strstr(loud, "  . reading: for "));
+    assert_non_null(strstr(loud, ": the rest\n"));
     assert_string_equal(calm, "");
     assert_string_equal(idle, "");
     assert_null(strstr(live, "  . reading"));
