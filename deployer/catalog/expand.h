@@ -158,6 +158,13 @@ struct err *scope_call(
 struct err *scope_absent(void *arg, const char *what);
 /* Remembers that "env.X" or "secret.X" is used at the scope's place but not set. */
 void scope_missing(struct scope *s, const char *what, const char *path);
+/* What the stack file says of itself (scope_stack.c). */
+MUST_CHECK struct err *scope_lookup_azure(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret);
+MUST_CHECK struct err *scope_lookup_stack(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret);
+MUST_CHECK struct err *scope_lookup_registry(
+        struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret);
 /* `resource` and the steps behind it, in a service's file. */
 MUST_CHECK struct err *scope_resource(
         struct scope *s, struct eval_path path, size_t *ret_used, json_t **ret);
