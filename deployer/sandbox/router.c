@@ -242,6 +242,8 @@ static const json_t *union_of(const struct call *c)
 
 static struct err *dispatch_arm(struct call *c)
 {
+    if (c->q->count == 0)
+        return unknown_type(c);
     const bool is_id = rid_parse(c->q->arena, c->q->segments, c->q->count, c->rid);
     const char *sub = NULL;
 

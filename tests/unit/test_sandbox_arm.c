@@ -212,6 +212,20 @@ static void answers_by_path(void **state)
         expect(w, rows[i].method, rows[i].tail, rows[i].version, rows[i].body, rows[i].status);
 }
 
+static void the_root_is_no_resource(void **state)
+{
+    static const char *const methods[] = { "GET", "PUT", "PATCH", "POST", "DELETE" };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        struct got g = { 0 };
+
+        ask(w, &g, methods[i], i % 2 == 0 ? "/" : "", "2021-04-01", "{}");
+        assert_int_equal(g.r.status, 404);
+        drop(&g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_restart_remembers, setup, teardown),
         cmocka_unit_test_setup_teardown(tokens_run_out, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_by_path, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_root_is_no_resource, setup, teardown),
     };
 
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
