@@ -34,7 +34,9 @@ static struct err *parse_rule(struct str text, struct address_rule *ret)
     unsigned to_prefix = 0;
 
     if (to.p == NULL)
-        return err_new(ERR_USAGE, 0, "address map '%.*s' is not FROM/N=TO/N", STR_ARG(text));
+        return err_new(ERR_USAGE, 0,
+                "address map '%.*s' is not FROM/N=TO/N, such as 10.0.0.0/8=127.0.0.0/8",
+                STR_ARG(text));
     TRY(parse_network(from, &ret->from, &ret->prefix));
     TRY(parse_network(to, &ret->to, &to_prefix));
     if (to_prefix != ret->prefix)
@@ -61,7 +63,8 @@ static struct err *parse_port_rule(struct str text, struct address_port *ret)
     const struct str from = str_cut(&to, '=');
 
     if (to.p == NULL)
-        return err_new(ERR_USAGE, 0, "address map '%.*s' is not :FROM=:TO", STR_ARG(text));
+        return err_new(ERR_USAGE, 0, "address map '%.*s' is not :FROM=:TO, such as :443=:8443",
+                STR_ARG(text));
     TRY(parse_port(from, &ret->from));
     return parse_port(to, &ret->to);
 }
@@ -73,7 +76,8 @@ struct err *address_map_parse(struct address_map *map, struct str text)
         const bool is_port = str_starts(rule, STR(":"));
 
         if ((is_port ? map->port_count : map->count) == ADDRESS_MAP_RULES_MAX)
-            return err_new(ERR_LIMIT, 0, "address map: more than %u rules", ADDRESS_MAP_RULES_MAX);
+            return err_new(ERR_LIMIT, 0, "address map: more than %u rules for %s",
+                    ADDRESS_MAP_RULES_MAX, is_port ? "ports" : "addresses");
         if (is_port)
             TRY(parse_port_rule(rule, &map->ports[map->port_count]));
         else

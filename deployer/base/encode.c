@@ -79,14 +79,18 @@ struct err *decode_base64(struct str s, struct buf *out)
     while (s.len > 0 && s.p[s.len - 1] == '=')
         s.len--;
     if (s.len != padded_len && (padded_len % 4 != 0 || padded_len - s.len > 2))
-        return err_new(ERR_CONFIG, 0, "base64: the '=' at the end are too many or too few");
+        return err_new(ERR_CONFIG, 0,
+                "base64: %zu '=' at the end of %zu characters are too many or too few",
+                padded_len - s.len, s.len);
     if (s.len % 4 == 1)
-        return err_new(ERR_CONFIG, 0, "base64: text is cut off");
+        return err_new(
+                ERR_CONFIG, 0, "base64: %zu characters can't be all: the text is cut off", s.len);
     for (size_t i = 0; i < s.len; i++) {
         const int v = base64_value(s.p[i]);
 
         if (v < 0)
-            return err_new(ERR_CONFIG, 0, "base64: byte 0x%02x at offset %zu",
+            return err_new(ERR_CONFIG, 0,
+                    "base64: byte 0x%02x at offset %zu is none of its characters",
                     (unsigned)(unsigned char)s.p[i], i);
         bits = bits << 6 | (uint32_t)v;
         n += 6;
@@ -105,21 +109,6 @@ static int hex_value(char c)
     if (c >= 'a' && c <= 'f')
         return c - 'a' + 10;
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-struct err *decode_hex(struct str s, struct buf *out)
-{
-    if (s.len % 2 != 0)
-        return err_new(ERR_CONFIG, 0, "hex: odd number of digits");
-    for (size_t i = 0; i < s.len; i += 2) {
-        const int high = hex_value(s.p[i]);
-        const int low = hex_value(s.p[i + 1]);
-
-        if (high < 0 || low < 0)
-            return err_new(ERR_CONFIG, 0, "hex: no digit at offset %zu", i + (high < 0 ? 0 : 1));
-        buf_add_char(out, (char)(unsigned char)(high << 4 | low));
-    }
-    return NULL;
 }
 
 struct err *decode_percent(struct str s, struct buf *out)

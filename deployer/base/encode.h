@@ -1,5 +1,5 @@
 /*
- * encode.h - base64 (RFC 4648, both alphabets), hex and percent-encoding (RFC 3986), both ways.
+ * encode.h - base64 (RFC 4648, both alphabets) and percent-encoding (RFC 3986), both ways, and hex.
  */
 #ifndef BASE_ENCODE_H
 #define BASE_ENCODE_H
@@ -17,7 +17,6 @@ void encode_hex(struct buf *out, const void *p, size_t len);
 void encode_percent(struct buf *out, struct str s);
 /* Either alphabet, with or without padding; white space is not accepted. ERR_CONFIG else. */
 MUST_CHECK struct err *decode_base64(struct str s, struct buf *out);
-MUST_CHECK struct err *decode_hex(struct str s, struct buf *out);
 /* ERR_CONFIG for a % without two hex digits. A plus stays a plus. */
 MUST_CHECK struct err *decode_percent(struct str s, struct buf *out);
 

@@ -134,7 +134,7 @@ static uint64_t take_varint(struct reader *r)
         if (((unsigned char)byte.p[0] & 0x80) == 0)
             return v;
     }
-    r->e = err_new(ERR_PROTO, 0, "a number does not end");
+    r->e = err_new(ERR_PROTO, 0, "a number of more than 10 bytes: ClickHouse sends none");
     return 0;
 }
 
@@ -145,7 +145,8 @@ static struct str take_text(struct reader *r)
     if (is_over(r))
         return STR("");
     if (len > CH_TEXT_MAX) {
-        r->e = err_new(ERR_LIMIT, 0, "a text of %" PRIu64 " bytes exceeds %u", len, CH_TEXT_MAX);
+        r->e = err_new(ERR_LIMIT, 0, "a text of %" PRIu64 " bytes exceeds the %u that are read",
+                len, CH_TEXT_MAX);
         return STR("");
     }
     return take(r, (size_t)len);
@@ -258,7 +259,8 @@ static void read_column(struct reader *r, struct str type, json_t *rows)
         }
         return;
     }
-    r->e = err_new(ERR_PROTO, 0, "a column of type %.*s is not read here",
+    r->e = err_new(ERR_PROTO, 0,
+            "a column of type %.*s was not asked for: only String and whole numbers are read",
             STR_ARG(str_slice(type, 0, 64)));
 }
 
@@ -273,8 +275,9 @@ static json_t *read_block(struct reader *r, uint64_t server_revision)
     if (is_over(r))
         return NULL;
     if (columns > CH_COLUMNS_MAX || row_count > CH_ROWS_MAX) {
-        r->e = err_new(ERR_LIMIT, 0, "a block of %" PRIu64 " columns and %" PRIu64 " rows", columns,
-                row_count);
+        r->e = err_new(ERR_LIMIT, 0,
+                "a block of %" PRIu64 " columns and %" PRIu64 " rows exceeds %u and %u", columns,
+                row_count, CH_COLUMNS_MAX, CH_ROWS_MAX);
         return NULL;
     }
     json_auto_t *block = jsonx_must(json_pack("{s:[], s:[]}", "names", "rows"));
@@ -350,7 +353,8 @@ struct err *ch_read_packet(struct str in, uint64_t server_revision, struct ch_pa
     if (r.e != NULL || r.is_short) {
         json_decref(p.value);
         if (r.e == NULL && in.len > CH_PACKET_MAX)
-            r.e = err_new(ERR_LIMIT, 0, "a packet exceeds %u bytes", CH_PACKET_MAX);
+            r.e = err_new(
+                    ERR_LIMIT, 0, "a packet exceeds the %u bytes that are read", CH_PACKET_MAX);
         if (r.e == NULL)
             *ret = (struct ch_packet){ .kind = CH_NEED_MORE };
         return r.e;

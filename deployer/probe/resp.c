@@ -101,7 +101,7 @@ struct err *resp_reader_feed(struct resp_reader *r, struct str bytes, json_t **r
     *ret = NULL;
     r->fed += bytes.len;
     if (r->fed > RESP_REPLY_MAX)
-        return err_new(ERR_LIMIT, 0, "a reply exceeds %u bytes", RESP_REPLY_MAX);
+        return err_new(ERR_LIMIT, 0, "a reply exceeds the %u bytes that are read", RESP_REPLY_MAX);
     if (bytes.len > 0 && redisReaderFeed(r->reader, bytes.p, bytes.len) != REDIS_OK)
         return err_new(ERR_PROTO, 0, "not RESP: %s", r->reader->errstr);
     if (redisReaderGetReply(r->reader, &reply) != REDIS_OK)

@@ -6,8 +6,9 @@ import re
 from support import ROOT
 
 TEXT = r'((?:"(?:[^"\\]|\\.)*"\s*(?:PRI\w+\s*)?)+)'
+FORMAT_MACRO = re.compile(r"\bPRI[diouxX](?:8|16|32|64|MAX|PTR)\b")
 CALLS = {
-    "err_new": re.compile(r"\berr_new\(\s*(ERR_\w+),\s*[^,\"]+,\s*" + TEXT),
+    "err_new": re.compile(r"\berr_new\(\s*([^,\"]+),\s*[^,\"]+,\s*" + TEXT),
     "err_errno": re.compile(r"\berr_errno\(\s*([^,\"]+),\s*" + TEXT),
     "diag_add": re.compile(r"\bdiag_add\(\s*[^,\"]+,\s*DIAG_\w+,\s*\"([^\"]+)\",[^\";]*?(?:\"\",)?[^\";]*?" + TEXT),
 }
@@ -44,7 +45,7 @@ def collect(skip=("sandbox",)):
             source = f.read()
         for call, pattern in CALLS.items():
             for m in pattern.finditer(source):
-                text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', re.sub(r'"\s*PRI\w+\s*"', "d", m[2])))
+                text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', FORMAT_MACRO.sub('"d"', m[2])))
                 text = text.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", "\n")
                 found.append(Message(call, m[1].strip(), text, "%s:%d" % (name, source[:m.start()].count("\n") + 1)))
     return found

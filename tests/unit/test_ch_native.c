@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/encode.h"
 #include "base/jsonx.h"
+#include "hex.h"
 #include "probe/ch_native.h"
 
 /* Packets as a server of revision 54412 sends them to our client revision. */
@@ -56,21 +57,13 @@ static const struct {
     { "06010101000100", CH_PROFILE_INFO, NULL },
 };
 
-static void bytes_of(const char *hex, struct buf *out)
-{
-    struct err *e = decode_hex(str_of(hex), out);
-
-    if (e != NULL)
-        fail_msg("%s", err_text(e));
-}
-
 static void whole_packets_and_every_prefix(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(packets); i++) {
         AUTO(buf) struct buf in = BUF_INIT(4096);
 
-        bytes_of(packets[i].hex, &in);
+        hex_bytes(packets[i].hex, &in);
         for (size_t n = 0; n <= in.len; n++) {
             struct ch_packet p = { 0 };
             AUTO(err)
@@ -123,7 +116,7 @@ static void other_protocols_and_hostile_lengths_are_errors(void **state)
         AUTO(buf) struct buf in = BUF_INIT(4096);
         struct ch_packet p = { 0 };
 
-        bytes_of(rows[i].hex, &in);
+        hex_bytes(rows[i].hex, &in);
         AUTO(err) struct err *e = ch_read_packet(buf_str(&in), CH_CLIENT_REVISION, &p);
 
         if (e == NULL)
