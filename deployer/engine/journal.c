@@ -17,8 +17,14 @@ static json_t *now(void)
     return jsonx_must(json_string(text));
 }
 
+/* By the file; of what is no longer in it, as they were: they order its removal, also the next
+ * run's. */
 static json_t *edges(const struct engine_node *n)
 {
+    json_t *old = json_object_get(n->entry, "depends_on");
+
+    if (n->resource == NULL && old != NULL)
+        return json_incref(old);
     json_t *list = jsonx_must(json_array());
 
     for (size_t i = 0; n->resource != NULL && i < n->resource->depends_on_count; i++)

@@ -33,6 +33,9 @@ class Kill(unittest.TestCase):
     def test_change(self):
         self.sample("change")
 
+    def test_reset(self):
+        self.sample("reset", 9)
+
     def test_destroy(self):
         self.sample("destroy")
 

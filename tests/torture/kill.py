@@ -1,5 +1,6 @@
 """Kills deployer before its Nth request or write of the state, for any N, and runs it again: same cloud, nothing
-created twice, nothing forgotten, no manual step."""
+created twice, nothing forgotten, no manual step. What is killed (a verb here): `apply` of the whole stack, a `change` of
+two services, a `reset` (parameters of the server leave the file: none can be deleted, each is set back), `destroy`."""
 import json
 import os
 import re
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "integration"))
 import stacks  # noqa: E402
 
 
+PARAMETERS = 'parameters: {log_connections: "on", work_mem: "8192", statement_timeout: "60000"}'
 GENERATED = re.compile(r"[a-z]+-[0-9a-f]{8}\.([a-z0-9]+)\.azurecontainerapps\.io")
 
 
@@ -67,7 +69,8 @@ class Killer:
                         os.path.join(TOP, "tests", "torture", "die.c"), "-ldl"], check=True)
         self.state = state or Local()
         self.expected = None
-        self.empty = self.applied = None
+        self.empty = None
+        self.applied = {}
 
     def close(self):
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -95,16 +98,17 @@ class Killer:
         self.state.forget(name)
         return self.copy(self.empty, name)
 
-    def applied_copy(self, name):
-        """As after a whole apply."""
-        if self.applied is None:
-            folder = self.fresh("applied")
+    def applied_copy(self, name, what="applied", *changes):
+        """As after a whole apply; of the file with these changes."""
+        if what not in self.applied:
+            folder = self.fresh(what)
+            self.edit(folder, *changes)
             sandbox = self.start(folder)
             done = self.run(folder, "apply")
             sandbox.close()
             assert done.returncode == 0, done.stderr.decode()
-            self.applied = folder
-        return self.copy(self.applied, name)
+            self.applied[what] = folder
+        return self.copy(self.applied[what], name)
 
     def run(self, folder, verb, **env):
         args = [stacks.DEPLOYER, verb, ".", "--target", "sandbox", "--sandbox-dir", os.path.join(folder, "sandbox"),
@@ -116,16 +120,43 @@ class Killer:
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def kept(self, sandbox):
-        """The ids of what there is; ends the sandbox, so that all is on disk."""
+        """The ids of what there is, parameters with their value; ends the sandbox, so that all is on disk."""
         sandbox.stop()
         with open(os.path.join(sandbox.dir, "state.json")) as f:
-            return named(r["id"] for r in json.load(f)["resources"])
+            resources = json.load(f)["resources"]
+        return named(r["id"] + self.value_of(r) for r in resources)
+
+    def value_of(self, resource):
+        if "/configurations/" not in resource["id"]:
+            return ""
+        properties = resource["doc"]["properties"]
+        return " = %s (%s)" % (properties["value"], properties.get("source"))
+
+    def edit(self, folder, *changes):
+        path = os.path.join(folder, "stack", "stack.yaml")
+        with open(path) as f:
+            text = f.read()
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new)
+        with open(path, "w") as f:
+            f.write(text)
 
     def begin(self, verb, name):
-        folder = self.fresh(name) if verb == "apply" else self.applied_copy(name)
-        if verb == "change":
-            self.change(folder)
-        return folder, "apply" if verb == "change" else verb, self.start(folder)
+        """Returns the folder, what is run in it, and its sandbox."""
+        if verb == "apply":
+            folder = self.fresh(name)
+        elif verb == "change":
+            folder = self.applied_copy(name)
+            self.edit(folder, ("with: {version: 16}", "with: {version: 16, backup_days: 9}"),
+                      ("blob: {use: blob}", "blob: {use: blob, with: {keep_deleted_days: 3}}"))
+        elif verb == "reset":
+            folder = self.applied_copy(name, "with-parameters",
+                                       ("with: {version: 16}", "with: {version: 16, %s}" % PARAMETERS))
+            self.edit(folder, (", " + PARAMETERS, ""))
+        else:
+            folder = self.applied_copy(name)
+        return folder, "destroy" if verb == "destroy" else "apply", self.start(folder)
 
     def count(self, verb):
         """How many points there are to die at."""
@@ -137,15 +168,6 @@ class Killer:
         assert done.returncode == 0, done.stderr.decode()
         with open(path) as f:
             return int(f.read())
-
-    def change(self, folder):
-        path = os.path.join(folder, "stack", "stack.yaml")
-        with open(path) as f:
-            text = f.read()
-        text = text.replace("with: {version: 16}", "with: {version: 16, backup_days: 9}")
-        text = text.replace("blob: {use: blob}", "blob: {use: blob, with: {keep_deleted_days: 3}}")
-        with open(path, "w") as f:
-            f.write(text)
 
     def die_at(self, verb, n):
         """Returns what is wrong afterwards, or None."""

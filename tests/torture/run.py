@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The whole sweep of tests/torture/kill.py: run.py [apply] [change] [destroy] [--every N] [--state postgres]."""
+"""The whole sweep of tests/torture/kill.py: run.py [apply] [change] [reset] [destroy] [--every N] [--state postgres]."""
 import os
 import resource
 import sys
@@ -34,7 +34,7 @@ def main():
     args = sys.argv[1:]
     every = int(option(args, "--every", "1"))
     place = option(args, "--state", "file")
-    verbs = args or ["apply", "change", "destroy"]
+    verbs = args or ["apply", "change", "reset", "destroy"]
     started = time.time()
     if place == "postgres":
         import test_state

@@ -52,8 +52,13 @@ static const char *const kind_texts[] = {
     "properties:\n"
     "  properties.server: {type: string, read_only: true}\n"
     "  properties.net: {type: string, immutable: true}\n",
+    "format: 1\nkind: knob\ntitle: knob\ncloud: arm\ntype: T/datas/knobs\napi_version: '1'\n"
+    "scope: parent\nupdate: put\nlocation: none\ntags: false\nserial: [parent]\n"
+    "deletable: false\nreset: {properties: {v: 1}}\n"
+    "properties:\n"
+    "  properties.server: {type: string, read_only: true}\n",
 };
-static const char *const kind_names[] = { "group", "thing", "data", "child", "app", "pin" };
+static const char *const kind_names[] = { "group", "thing", "data", "child", "app", "pin", "knob" };
 
 /* ---- one test's world ---- */
 
@@ -849,6 +854,56 @@ static void test_kill_during_change(void **state)
     assert_true(step > 10);
 }
 
+/* What the state says of a resource that the file no longer has is all that is known of it. */
+static void check_edges_are_kept(struct world *w, const char *id)
+{
+    open_state(w);
+    const json_t *entry = state_entry(w->state, id);
+
+    if (entry != NULL)
+        assert_string_equal(
+                json_string_value(json_array_get(json_object_get(entry, "depends_on"), 0)), "a.db");
+    state_close(w->state);
+    w->state = NULL;
+}
+
+static bool kill_reset_at(unsigned step)
+{
+    struct world w;
+    const char *id = ID("datas", "db") "/knobs/k1";
+
+    world_init(&w);
+    kill_stack(&w);
+    add(&w, "a.k1", "knob", "a.db", "{'properties': {'v': 8}}", "a.db");
+    add(&w, "a.k2", "knob", "a.db", "{'properties': {'v': 9}}", "a.db");
+    ok(apply(&w));
+    w.model.resource_count -= 2;
+    const bool has_died = dies(&w, step, apply);
+
+    ok(prepare(&w, false)); /* takes up what was under way */
+    forget_engine(&w);
+    state_close(w.state);
+    check_edges_are_kept(&w, id);
+    ok(apply(&w));
+    assert_int_equal(jsonx_int(json_object_get(fake_get(&w.cloud, id), "properties"), "v", 0), 1);
+    assert_int_equal(json_object_size(w.cloud.resources), 9);
+    assert_int_equal(json_object_size(json_object_get(state_document(w.state), "entries")), 7);
+    assert_int_equal(json_object_size(json_object_get(state_document(w.state), "intents")), 0);
+    check_no_change(&w);
+    world_release(&w);
+    return has_died;
+}
+
+static void test_kill_during_reset(void **state)
+{
+    unsigned step = 1;
+
+    (void)state;
+    while (kill_reset_at(step))
+        step++;
+    assert_true(step > 10);
+}
+
 #define ROW(name)                                                                                  \
     static void test_##name(void **state)                                                          \
     {                                                                                              \
@@ -914,6 +969,7 @@ int main(void)
         cmocka_unit_test(test_kill_during_create),
         cmocka_unit_test(test_kill_during_destroy),
         cmocka_unit_test(test_kill_during_change),
+        cmocka_unit_test(test_kill_during_reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
