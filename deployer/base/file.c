@@ -136,10 +136,12 @@ static struct err *write_in_place(const char *path, struct str content)
 struct err *file_write_named(const char *path, struct str content, mode_t mode)
 {
     struct stat st;
+    const bool is_folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
     const bool is_link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 
     /* /dev/stdout is a link to a file where it is redirected to one. */
-    if (!is_replaceable(path) || (is_link && str_starts(str_of(path), STR("/dev/"))))
+    if ((!is_replaceable(path) && !is_folder)
+            || (is_link && str_starts(str_of(path), STR("/dev/"))))
         return write_in_place(path, content);
     AUTO(free) char *target = is_link ? realpath(path, NULL) : NULL;
 

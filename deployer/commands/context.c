@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "cloud/arm/arm.h"
+#include "http/resolve.h"
 
 #define OPTION_BASE 256 /* getopt's values of long options: above every letter */
 #define OPTIONS_MAX 48u
@@ -320,6 +322,12 @@ static struct err *interpret(struct parse *p)
                     p->command, p->timeout);
         }
     }
+    if (c->resolver != NULL) {
+        struct resolve *r = NULL;
+
+        TRY(resolve_new(&(struct http_dial){ .resolver = c->resolver }, &r));
+        resolve_free(r);
+    }
     c->has_color = may_color(p, STDOUT_FILENO);
     c->has_stderr_color = may_color(p, STDERR_FILENO);
     return NULL;
@@ -387,12 +395,5 @@ struct err *context_parse(struct context *c, int argc, char **argv, const struct
 
 struct err *context_sandbox(const struct context *c, json_t **ret)
 {
-    AUTO(free) char *path = file_join(c->sandbox_dir, "sandbox.json");
-    struct err *e = jsonx_load_file(path, 1u << 20, ret);
-
-    if (e != NULL && err_kind(e) == ERR_NOINPUT) {
-        e = err_wrap(e, "no sandbox is running");
-        err_set_hint(e, "start one with deployer sandbox start");
-    }
-    return e;
+    return arm_sandbox_load(c->sandbox_dir, ret);
 }

@@ -46,7 +46,8 @@ static struct err *read_document(const char *path, json_t **ret)
     }
     TRY(e);
     if (!json_is_object(j))
-        return err_new(ERR_CONFIG, 0, "%s: %s, not an object", path, jsonx_type_name(j));
+        return err_new(ERR_CONFIG, 0, "%s: wants one document, a JSON object, got %s", path,
+                jsonx_type_name(j));
     *ret = TAKE(j);
     return NULL;
 }

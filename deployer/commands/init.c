@@ -165,6 +165,15 @@ static void add_next_steps(struct buf *out, const char *stack)
             stack, stack, stack);
 }
 
+static struct err *both_there(const char *stack, const char *env)
+{
+    struct err *e = err_new(
+            ERR_PROTECT, 0, "%s and %s are there already and are left as they are", stack, env);
+
+    err_set_hint(e, "move one away to have it written anew; deployer validate %s checks it", stack);
+    return e;
+}
+
 static struct err *run(int argc, char **argv)
 {
     AUTO(context) struct context c = { 0 };
@@ -179,8 +188,7 @@ static struct err *run(int argc, char **argv)
     const bool has_stack = file_exists(stack);
 
     if (has_stack && file_exists(env))
-        return err_new(
-                ERR_PROTECT, 0, "%s and %s are there already and are left as they are", stack, env);
+        return both_there(stack, env);
     if (dir[0] != '\0')
         TRY(file_make_dir(dir, 0755));
     if (!has_stack) {

@@ -114,6 +114,10 @@ static struct err *launch(const struct context *c, const struct options *o, pid_
     add_option(argv, &count, "--faults", o->faults);
     add_option(argv, &count, "--images", o->images);
     TRY(file_make_dir(c->sandbox_dir, 0755));
+    AUTO(free) char *earlier = xasprintf("%s.1", log_path);
+
+    if (rename(log_path, earlier) != 0 && errno != ENOENT)
+        return err_errno(errno, "%s", earlier);
     const int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
     if (log < 0)
@@ -129,6 +133,16 @@ static struct err *launch(const struct context *c, const struct options *o, pid_
     return NULL;
 }
 
+static struct err *not_installed(void)
+{
+    struct err *e = err_new(
+            ERR_NOINPUT, 0, "%s is not installed beside deployer, nor anywhere in PATH", PROGRAM);
+
+    err_set_hint(
+            e, "make install installs both; where only deployer was copied, copy %s, too", PROGRAM);
+    return e;
+}
+
 /* The last line that a sandbox which ended wrote, as the reason. */
 static struct err *ended_early(const struct context *c, int status)
 {
@@ -138,11 +152,8 @@ static struct err *ended_early(const struct context *c, int status)
     struct str last = STR("it wrote nothing");
 
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-        return err_new(ERR_NOINPUT, 0, "%s is not installed beside deployer", PROGRAM);
-    AUTO(err) struct err *e = file_read(path, LOG_TAIL_MAX, &text);
-
-    if (e != NULL)
-        return err_new(ERR_FAILED, 0, "the sandbox ended at once: see %s", path);
+        return not_installed();
+    err_ignore(file_read(path, LOG_TAIL_MAX, &text), "then it is told where its words are");
     rest = buf_str(&text);
     while (rest.p != NULL && rest.len > 0) {
         const struct str line = str_trim(str_cut(&rest, '\n'));
@@ -150,12 +161,32 @@ static struct err *ended_early(const struct context *c, int status)
         if (line.len > 0)
             last = line;
     }
-    return err_new(ERR_FAILED, 0, "the sandbox ended at once: %.*s", STR_ARG(last));
+    struct err *e =
+            err_new(ERR_FAILED, 0, "the sandbox ended before it was ready: %.*s", STR_ARG(last));
+
+    err_set_hint(e, "what it wrote is in %s", path);
+    return e;
+}
+
+/* A second one in the same folder must find no first one that is still starting. */
+static struct err *never_ready(const struct context *c, pid_t pid, int64_t waited_ms)
+{
+    char spent[CLOCK_DURATION_SIZE];
+
+    clock_duration(waited_ms, spent);
+    struct err *e =
+            err_new(ERR_TIMEOUT, 0, "the sandbox was not ready after %s and is ended again", spent);
+
+    kill(pid, SIGTERM);
+    err_set_hint(
+            e, "what it wrote is in %s/sandbox.log; --timeout lets it take longer", c->sandbox_dir);
+    return e;
 }
 
 static struct err *wait_ready(const struct context *c, pid_t pid, json_t **ret)
 {
-    const int64_t deadline_ms = clock_now_ms() + START_MS;
+    const int64_t time_ms = c->timeout_ms > 0 ? c->timeout_ms : START_MS;
+    const int64_t deadline_ms = clock_now_ms() + time_ms;
 
     while (clock_left_ms(deadline_ms) > 0) {
         int status = 0;
@@ -170,7 +201,7 @@ static struct err *wait_ready(const struct context *c, pid_t pid, json_t **ret)
         *ret = NULL;
         clock_sleep_ms(LOOK_EVERY_MS);
     }
-    return err_new(ERR_TIMEOUT, 0, "the sandbox is not ready after %d s", START_MS / 1000);
+    return never_ready(c, pid, time_ms);
 }
 
 static struct err *show(struct context *c, const json_t *sandbox, const char *headline)
@@ -203,10 +234,24 @@ static struct err *start(struct context *c, const struct options *o)
     return show(c, sandbox, "sandbox ready");
 }
 
+static struct err *still_there(const struct context *c, pid_t pid, int64_t waited_ms)
+{
+    char spent[CLOCK_DURATION_SIZE];
+
+    clock_duration(waited_ms, spent);
+    struct err *e = err_new(
+            ERR_TIMEOUT, 0, "the sandbox (process %d) is still there after %s", (int)pid, spent);
+
+    err_set_hint(e, "%s/sandbox.log says what it does; kill -9 %d ends it, but not its services",
+            c->sandbox_dir, (int)pid);
+    return e;
+}
+
 static struct err *stop(struct context *c)
 {
     json_auto_t *sandbox = NULL;
-    const int64_t deadline_ms = clock_now_ms() + STOP_MS;
+    const int64_t time_ms = c->timeout_ms > 0 ? c->timeout_ms : STOP_MS;
+    const int64_t deadline_ms = clock_now_ms() + time_ms;
 
     TRY(find_running(c, &sandbox));
     if (sandbox == NULL)
@@ -220,8 +265,7 @@ static struct err *stop(struct context *c)
         clock_sleep_ms(LOOK_EVERY_MS);
     }
     if (kill(pid, 0) == 0)
-        return err_new(
-                ERR_TIMEOUT, 0, "process %d is still there after %d s", (int)pid, STOP_MS / 1000);
+        return still_there(c, pid, time_ms);
     return context_write(c, "text", STR("sandbox stopped\n"));
 }
 

@@ -55,6 +55,25 @@ static struct err *read_environment(
     return e;
 }
 
+/* The first name of each URL that is looked for. */
+static struct err *nothing_known(const char *file, const json_t *rules)
+{
+    struct err *e =
+            err_new(ERR_CONFIG, 0, "%s: no variable in it names a service that is known", file);
+    AUTO(buf) struct buf names = BUF_INIT(BUF_TEXT_MAX);
+    const char *service = NULL;
+    json_t *target = NULL;
+
+    json_object_foreach (json_object_get(rules, "targets"), service, target) {
+        const char *name = json_string_value(json_array_get(json_object_get(target, "url"), 0));
+
+        if (name != NULL)
+            buf_addf(&names, "%s%s", names.len == 0 ? "" : ", ", name);
+    }
+    err_set_hint(e, "what it looks for: %s and their like", buf_text(&names));
+    return e;
+}
+
 struct err *verify_env_file(struct context *c, const char *file, const char *fail_on)
 {
     AUTO(environment) struct environment env = { .problems = NULL };
@@ -70,7 +89,7 @@ struct err *verify_env_file(struct context *c, const char *file, const char *fai
     TRY(load_rules(c, &rules));
     TRY(read_environment(c, file, rules, &env));
     if (env.jobs.count == 0 && json_array_size(env.problems) == 0)
-        return err_new(ERR_CONFIG, 0, "%s: no variable in it names a service that is known", file);
+        return nothing_known(file, rules);
     for (size_t i = 0; i < env.jobs.count && c->timeout_ms > 0; i++)
         env.jobs.items[i].timeout_ms = c->timeout_ms;
     verify_run(&env.jobs, &o, NULL, NULL);

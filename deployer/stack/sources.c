@@ -92,7 +92,10 @@ static struct err *read_terraform(const struct doc_node *value, const char *dir,
     }
     TRY(jsonx_load_file(path, SOURCES_BYTES_MAX, &document));
     if (!json_is_object(json_object_get(document, "outputs")))
-        return err_new(ERR_CONFIG, 0, "%s is no Terraform state: it has no outputs", path);
+        return err_new(ERR_CONFIG, 0,
+                "%s is no Terraform state: it has no outputs (name terraform.tfstate, or the "
+                "folder that terraform runs in)",
+                path);
     *ret = plain_outputs(json_object_get(document, "outputs"));
     return NULL;
 }

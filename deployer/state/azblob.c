@@ -416,7 +416,7 @@ static struct err *set_endpoint(struct azblob *z, const char *endpoint, const ch
     struct uri u = { 0 };
     struct err *e = uri_parse(str_of(endpoint), &u);
 
-    if (e == NULL && u.host_count == 1) {
+    if (e == NULL) {
         const char *end = strstr(endpoint, "://") + 3;
 
         end += strcspn(end, "/?#");
@@ -425,11 +425,9 @@ static struct err *set_endpoint(struct azblob *z, const char *endpoint, const ch
         const bool has_slash = len > 0 && u.path[len - 1] == '/';
 
         z->place.path = xasprintf("%.*s%s", (int)(has_slash ? len - 1 : len), u.path, path);
-    } else if (e == NULL) {
-        e = err_new(ERR_USAGE, 0, "state endpoint '%s': want a URL with one host", endpoint);
     }
     uri_release(&u);
-    return e;
+    return err_wrap(e, "state endpoint '%s'", endpoint);
 }
 
 static struct err *set_lease(struct azblob *z, const struct uri *u)

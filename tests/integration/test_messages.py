@@ -16,6 +16,7 @@ from support import DEPLOYER, ROOT, Sandbox
 
 GOLDEN = os.path.join(ROOT, "tests", "data", "messages.txt")
 UNIT_GOLDEN = os.path.join(ROOT, "tests", "data", "messages-unit.txt")  # of tests/unit/test_messages.c
+RUN_GOLDEN = os.path.join(ROOT, "tests", "data", "messages-run.txt")  # of test_messages_run.py
 UNSHOWN = os.path.join(ROOT, "tests", "data", "messages-unshown.txt")
 NEVER, BECAUSE = "# Can't be provoked: our own faults, the machine's disk and memory.", "    because "
 SUBSCRIPTION = "5b500000-0000-4000-8000-000000000001"
@@ -173,10 +174,10 @@ def hidden(text):
     return text
 
 
-def run(command, folder, env=None, more=()):
+def run(command, folder, env=None, more=(), program=DEPLOYER):
     clean = {"PATH": os.environ["PATH"], "HOME": folder, **(env or {})}
     clean.update({k: v for k, v in os.environ.items() if k in ("ASAN_OPTIONS", "UBSAN_OPTIONS")})
-    return subprocess.run([DEPLOYER, *command.split(), *more], cwd=folder, env=clean, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    return subprocess.run([program, *command.split(), *more], cwd=folder, env=clean, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=60)
 
 
@@ -320,7 +321,7 @@ class Sources(unittest.TestCase):
     def unshown():
         """What the source can say and no test holds: neither the files of shown messages nor a test's own text."""
         lines = []
-        for path in (GOLDEN, UNIT_GOLDEN):
+        for path in (GOLDEN, RUN_GOLDEN, UNIT_GOLDEN):
             with open(path) as f:
                 lines += f.read().splitlines()
         shown, tests = "\n".join(lines), ""

@@ -33,10 +33,12 @@ MUST_CHECK struct err *arm_new(
 /* Drops what is under way without calling back. Before http_loop_free. NULL is accepted. */
 void arm_free(struct cloud *c);
 
+/* DIR/sandbox.json; owned. ERR_NOINPUT with a hint when no sandbox was started there. */
+MUST_CHECK struct err *arm_sandbox_load(const char *dir, json_t **ret);
+
 /*
  * Fills what DIR/sandbox.json of a running sandbox says: endpoint, tenant, login and subscription
  * in `o`, CA, resolver and address map in `h`. Texts live in the arena.
- * ERR_NOINPUT with a hint when no sandbox was started there.
  */
 MUST_CHECK struct err *arm_sandbox_options(
         struct arena *arena, const char *dir, struct arm_options *o, struct http_options *h);

@@ -31,8 +31,6 @@ static struct err *read_secret(
     const char *name = secret_file(doc);
     AUTO(buf) struct buf text = { .max_bytes = SECRET_MAX, .is_secret = true };
 
-    if (name == NULL)
-        return err_new(ERR_CONFIG, 0, "sandbox.json names no file with the client secret");
     AUTO(free) char *path = file_join(dir, name);
 
     TRY(file_read(path, SECRET_MAX, &text));
@@ -48,17 +46,30 @@ static const char *text_of(struct arena *arena, const json_t *doc, const char *k
     return text == NULL || text[0] == '\0' ? NULL : arena_text(arena, text);
 }
 
-static struct err *load(const char *dir, json_t **ret)
+static struct err *incomplete(const char *path)
 {
+    struct err *e = err_new(ERR_CONFIG, 0, "%s: wants the endpoint and client_secret", path);
+
+    err_set_hint(e, "a sandbox that starts writes it anew: deployer sandbox start");
+    return e;
+}
+
+struct err *arm_sandbox_load(const char *dir, json_t **ret)
+{
+    json_auto_t *doc = NULL;
     AUTO(free) char *path = file_join(dir, "sandbox.json");
-    struct err *e = jsonx_load_file(path, FILE_MAX, ret);
+    struct err *e = jsonx_load_file(path, FILE_MAX, &doc);
 
     if (e != NULL && err_kind(e) == ERR_NOINPUT) {
         err_free(e);
         e = err_new(ERR_NOINPUT, 0, "no sandbox runs in %s", dir);
-        err_set_hint(e, "deployer sandbox start");
+        err_set_hint(e, "deployer sandbox start --dir %s", dir);
     }
-    return e;
+    TRY(e);
+    if (jsonx_text(doc, "endpoint") == NULL || secret_file(doc) == NULL)
+        return incomplete(path);
+    *ret = TAKE(doc);
+    return NULL;
 }
 
 static struct err *fill_http(struct arena *arena, const json_t *doc, struct http_options *h)
@@ -84,10 +95,8 @@ struct err *arm_sandbox_options(
     json_auto_t *doc = NULL;
     const json_t *latency = NULL;
 
-    TRY(load(dir, &doc));
+    TRY(arm_sandbox_load(dir, &doc));
     o->endpoint = text_of(arena, doc, "endpoint");
-    if (o->endpoint == NULL)
-        return err_new(ERR_CONFIG, 0, "%s/sandbox.json names no endpoint", dir);
     o->tenant = text_of(arena, doc, "tenant");
     o->client_id = text_of(arena, doc, "client_id");
     if (o->subscription == NULL)
