@@ -61,6 +61,41 @@ void diag_set_hint(struct diag_list *list, struct diag *d, const char *fmt, ...)
     va_end(ap);
 }
 
+void diag_set_meant(struct diag_list *list, struct diag *d, const char *path)
+{
+    d->meant = arena_text(list->arena, path);
+}
+
+/* What follows "a.b" in "a.b", "a.b.c" and "a.b[0]"; NULL if the path does not begin with it. */
+static const char *below(const char *outer, const char *path)
+{
+    const size_t len = outer == NULL ? 0 : strlen(outer);
+    const bool is_below = len > 0 && strncmp(outer, path, len) == 0
+                          && (path[len] == '\0' || path[len] == '.' || path[len] == '[');
+
+    return is_below ? path + len : NULL;
+}
+
+static bool covers(const struct diag_list *list, const char *outer, const char *path)
+{
+    const char *inside = outer == NULL ? NULL : below(list->laid_over, outer);
+
+    return below(outer, path) != NULL
+           || (inside != NULL && inside[0] == '.' && below(inside + 1, path) != NULL);
+}
+
+bool diag_explains(const struct diag_list *list, const char *path)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct diag *d = &list->items[i];
+
+        if (d->severity == DIAG_ERROR
+                && (covers(list, d->path, path) || covers(list, d->meant, path)))
+            return true;
+    }
+    return false;
+}
+
 static int by_place(const void *va, const void *vb)
 {
     const struct diag *a = va;
@@ -91,13 +126,4 @@ void diag_release(struct diag_list *list)
 {
     free(list->items);
     *list = (struct diag_list){ .arena = list->arena };
-}
-
-bool diag_has(const struct diag_list *list, const char *code)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i].code, code) == 0)
-            return true;
-    }
-    return false;
 }

@@ -26,14 +26,16 @@ struct diag {
     struct place place;
     const char *path; /* "services.redis.with.clustering", "" where there is none */
     const char *text;
-    const char *hint; /* the next step, or NULL */
+    const char *hint;  /* the next step, or NULL */
+    const char *meant; /* the path that a misspelt key stands for, or NULL */
 };
 
 /* More than DIAG_MAX findings are counted but not kept. */
 #define DIAG_MAX 1000u
 
 struct diag_list {
-    struct arena *arena; /* borrowed: every text of the list lives there */
+    struct arena *arena;   /* borrowed: every text of the list lives there */
+    const char *laid_over; /* "environments.prod": paths below it are the root's, too; or NULL */
     struct diag *items;
     size_t count;
     size_t capacity;
@@ -47,8 +49,14 @@ void diag_init(struct diag_list *list, struct arena *arena);
 struct diag *diag_add(struct diag_list *list, enum diag_severity severity, const char *code,
         struct place place, const char *path, const char *fmt, ...) PRINTF_LIKE(6, 7);
 void diag_set_hint(struct diag_list *list, struct diag *d, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Whether something with this code is in it. */
-bool diag_has(const struct diag_list *list, const char *code);
+/* The path that was meant where a key is misspelt; copied. */
+void diag_set_meant(struct diag_list *list, struct diag *d, const char *path);
+/*
+ * Whether an error that is told already says why nothing of use is at `path`: it is about that
+ * value, about one that holds it, or about a key that was meant to be one of them. What is only
+ * the consequence of an error is not told beside it.
+ */
+bool diag_explains(const struct diag_list *list, const char *path);
 /* By file, line, column. */
 void diag_sort(struct diag_list *list);
 const char *diag_severity_name(enum diag_severity severity);

@@ -137,7 +137,7 @@ static const char *known_text(struct expansion *x, const char *root, const char 
     const struct doc_node *at = node == NULL ? x->stack->root : node;
 
     if (is_required && node == NULL) {
-        if (doc_at(x->stack->root, path) == NULL)
+        if (!diag_explains(x->diags, path))
             diag_set_hint(x->diags,
                     diag_add(x->diags, DIAG_ERROR, "stack.missing-key", at->place, "",
                             "'%s' is missing", path),
@@ -227,6 +227,8 @@ static void expand_services(struct expansion *x)
 {
     json_t *notes = reader_keep(x->arena, jsonx_must(json_array()));
 
+    for (size_t i = 0; i < x->instance_count; i++)
+        inputs_check_names(x, x->instances[i]);
     for (size_t i = 0; i < x->instance_count; i++)
         inputs_check(x, x->instances[i]);
     for (size_t i = 0; i < x->instance_count; i++)

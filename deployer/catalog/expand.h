@@ -187,7 +187,9 @@ json_t *scope_optional_secret(struct expansion *x, const char *name);
 
 /* The service's input, checked and typed. Borrowed. */
 json_t *input_value(struct instance *in, struct expansion *x, size_t at, struct deps *deps);
-/* Unknown inputs, and all others computed. */
+/* Unknown inputs: before any is computed, so that a misspelt one is not called missing, too. */
+void inputs_check_names(struct expansion *x, const struct instance *in);
+/* All others, computed. */
 void inputs_check(struct expansion *x, struct instance *in);
 /* The service's `rules`: what must hold between its inputs. */
 void rules_check(struct expansion *x, struct instance *in);

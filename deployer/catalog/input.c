@@ -25,6 +25,15 @@ struct checked {
     const char *hint;
 };
 
+/* `name` below `path` is what an unknown name there was meant to be; NULL: nothing like it. */
+static void set_meant(struct expansion *x, struct diag *d, const char *path, const char *name)
+{
+    AUTO(free) char *meant = name == NULL ? NULL : xasprintf("%s.%s", path, name);
+
+    if (meant != NULL)
+        diag_set_meant(x->diags, d, meant);
+}
+
 static void complain(const struct checked *c, const char *code, const char *text)
 {
     struct diag *d = diag_add(c->x->diags, DIAG_ERROR, code, c->place, c->path, "%s", text);
@@ -232,9 +241,15 @@ static void check_unknown_members(const struct checked *c, const json_t *map)
             is_known = is_known || text_eq(names[i], key);
         if (is_known)
             continue;
+        const struct doc_entry *entry = doc_entry(c->node, key);
+        AUTO(free) char *path = xasprintf("%s.%s", c->path, key);
         AUTO(err) struct err *e = scope_no_such("member", key, names, count);
+        struct diag *d = diag_add(c->x->diags, DIAG_ERROR, "input.unknown",
+                entry == NULL ? c->place : entry->key_place, path, "%s", err_text(e));
 
-        complain(c, "input.unknown", err_text(e));
+        if (c->hint != NULL || err_hint(e)[0] != '\0')
+            diag_set_hint(c->x->diags, d, "%s", c->hint != NULL ? c->hint : err_hint(e));
+        set_meant(c->x, d, c->path, text_suggest(str_of(key), names, count));
     }
 }
 
@@ -256,7 +271,7 @@ static json_t *check_members(const struct checked *c, json_t *map)
         json_t *value = json_incref(json_object_get(map, m->name));
 
         if (value == NULL || json_is_null(value)) {
-            if (m->is_required)
+            if (m->is_required && !diag_explains(c->x->diags, path))
                 complain(&sub, "input.required", "is required");
             struct scope s = { .x = c->x };
 
@@ -388,6 +403,8 @@ static json_t *env_value(struct expansion *x, const struct wanted *w, const stru
             return TAKE(value);
         if (!w->spec->is_required)
             return NULL;
+        if (diag_explains(x->diags, c->path))
+            return eval_poison();
         scope_missing(&s, jsonx_text(value, "$absent"), c->path);
         return eval_poison();
     }
@@ -407,7 +424,8 @@ static json_t *default_value(
     AUTO(free) char *path = xasprintf("inputs.%s.default", w->spec->name);
 
     if (w->spec->is_required) {
-        complain(c, "input.required", "is required");
+        if (!diag_explains(x->diags, c->path))
+            complain(c, "input.required", "is required");
         return eval_poison();
     }
     if (w->spec->default_value == NULL)
@@ -447,7 +465,7 @@ json_t *input_value(struct instance *in, struct expansion *x, size_t at, struct 
     return slot_value(x, slot, what, deps, compute_input, &w);
 }
 
-static void check_unknown(struct expansion *x, const struct instance *in)
+void inputs_check_names(struct expansion *x, const struct instance *in)
 {
     const size_t count = in->spec->input_count;
     AUTO(free) const char **names = xcalloc(count, sizeof(*names));
@@ -468,6 +486,7 @@ static void check_unknown(struct expansion *x, const struct instance *in)
 
         if (err_hint(err)[0] != '\0')
             diag_set_hint(x->diags, d, "%s", err_hint(err));
+        set_meant(x, d, in->with_path, text_suggest(str_of(e->key), names, count));
     }
 }
 
@@ -493,7 +512,6 @@ static void add_versions(struct expansion *x, struct instance *in)
 
 void inputs_check(struct expansion *x, struct instance *in)
 {
-    check_unknown(x, in);
     add_versions(x, in);
     for (size_t i = 0; i < in->spec->input_count; i++) {
         const struct service_input *spec = &in->spec->inputs[i];

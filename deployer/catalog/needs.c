@@ -55,7 +55,7 @@ static void refuse_service(struct expansion *x, const struct stack_service *s)
     AUTO(free) char *path = xasprintf("services.%s.use", s->name);
     AUTO(err) struct err *e = scope_no_such("service", s->use, names, files->count);
     struct diag *d = diag_add(
-            x->diags, DIAG_ERROR, "stack.unknown-service", s->place, path, "%s", err_text(e));
+            x->diags, DIAG_ERROR, "stack.unknown-service", s->use_place, path, "%s", err_text(e));
 
     if (err_hint(e)[0] != '\0')
         diag_set_hint(x->diags, d, "%s", err_hint(e));
@@ -187,17 +187,40 @@ static void list_candidates(struct expansion *x, const struct service_need *need
         diag_set_hint(x->diags, d, "add one of these to services: %s", buf_text(&list));
 }
 
-/* A service that could not be read might have filled the need: its own errors are enough. */
-static bool may_be_broken(const struct expansion *x, const struct service_need *need)
+/* What a service of the file that could not be read was meant to be; NULL: it may be anything. */
+static const char *meant_service(const struct expansion *x, const struct doc_entry *e)
 {
-    for (size_t i = 0; i < x->stack->service_count; i++) {
-        const struct stack_service *s = &x->stack->services[i];
+    const struct catalog_files *files = &x->catalog->services;
+    const struct doc_node *use = doc_get(e->value, "use");
+    const char *word =
+            use != NULL && use->kind == DOC_SCALAR && use->text_len > 0 ? use->text : e->key;
+    AUTO(free) const char **names = load_names(files);
 
-        if (index_get(&x->by_name, s->name) == NULL
-                && (need->service == NULL || text_eq(need->service, s->use)))
+    for (size_t i = 0; i < files->count; i++) {
+        if (text_eq(names[i], word))
+            return names[i];
+    }
+    return text_suggest(str_of(word), names, files->count);
+}
+
+/* A service that could not be read might have filled the need: its own errors are enough. */
+static bool may_be_broken(struct expansion *x, const struct service_need *need)
+{
+    const struct doc_node *all = doc_get(x->stack->root, "services");
+
+    for (size_t i = 0; all != NULL && all->kind == DOC_MAP && i < all->count; i++) {
+        if (index_get(&x->by_name, all->entries[i].key) != NULL)
+            continue;
+        const char *meant = meant_service(x, &all->entries[i]);
+        const struct service *spec = meant == NULL || need->service != NULL
+                                             ? NULL
+                                             : load_service(x->catalog, meant, x->diags);
+
+        if (meant == NULL || (need->service != NULL && text_eq(need->service, meant))
+                || (need->service == NULL && (spec == NULL || provides_all(spec, need))))
             return true;
     }
-    return false;
+    return diag_explains(x->diags, "services");
 }
 
 static struct instance *bind_found(

@@ -173,16 +173,23 @@ static struct err *lookup_services(
     struct expansion *x = s->x;
 
     TRY(scope_need_step(path, "services"));
-    struct instance *in = index_get(&x->by_name, scope_step(path, 0));
-    AUTO(free) char *prefix = xasprintf("services.%s", scope_step(path, 0));
+    const char *name = scope_step(path, 0);
+    struct instance *in = index_get(&x->by_name, name);
+    AUTO(free) char *prefix = xasprintf("services.%s", name);
 
     if (in != NULL)
         return provided_by(s, in, path, prefix, ret_used, ret);
+    if (doc_get(doc_get(x->stack->root, "services"), name) != NULL
+            || diag_explains(x->diags, prefix)) {
+        *ret_used = path.count;
+        *ret = eval_poison();
+        return NULL;
+    }
     AUTO(free) const char **names = xcalloc(x->instance_count, sizeof(*names));
 
     for (size_t i = 0; i < x->instance_count; i++)
         names[i] = x->instances[i]->name;
-    return scope_no_such("service", scope_step(path, 0), names, x->instance_count);
+    return scope_no_such("service", name, names, x->instance_count);
 }
 
 static struct err *lookup_need(
@@ -417,8 +424,10 @@ static struct err *lookup_var(
     const json_t *value = json_object_get(vars, scope_step(path, 0));
 
     *ret_used = 1;
-    if (value != NULL) {
-        *ret = scope_share(value);
+    AUTO(free) char *input = xasprintf("inputs.%s", scope_step(path, 0));
+
+    if (value != NULL || diag_explains(s->x->diags, input)) {
+        *ret = value != NULL ? scope_share(value) : eval_poison();
         return NULL;
     }
     AUTO(free) const char **names = xcalloc(json_object_size(vars), sizeof(*names));

@@ -91,8 +91,9 @@ struct err *scope_lookup_stack(
     TRY(scope_need_step(path, "stack"));
     *ret_used = 1;
     if (text_eq(name, "name"))
-        *ret = diag_has(x->diags, "stack.name") ? eval_poison()
-                                                : jsonx_must(json_string(x->stack->name));
+        *ret = x->stack->name[0] == '\0' || diag_explains(x->diags, "stack")
+                       ? eval_poison()
+                       : jsonx_must(json_string(x->stack->name));
     else if (text_eq(name, "environment"))
         *ret = jsonx_must(json_string(x->stack->environment));
     else if (text_eq(name, "location"))

@@ -157,14 +157,16 @@ static void unknown_key(struct checker *c, const struct doc_entry *e, const char
     for (size_t i = 0; i < count; i++)
         names[i] = fields[i].name;
     const char *meant = text_suggest(str_of(e->key), names, count);
-    struct diag *d = NULL;
+    struct diag *d = diag_add(c->diags, DIAG_ERROR, "stack.unknown-key", e->key_place, path,
+            "is not known here%s%s%s", meant == NULL ? "" : " (did you mean ",
+            meant == NULL ? "" : meant, meant == NULL ? "" : "?)");
 
-    if (meant != NULL)
-        d = diag_add(c->diags, DIAG_ERROR, "stack.unknown-key", e->key_place, path,
-                "is not known here (did you mean %s?)", meant);
-    else
-        d = diag_add(
-                c->diags, DIAG_ERROR, "stack.unknown-key", e->key_place, path, "is not known here");
+    if (meant != NULL) {
+        AUTO(free)
+        char *right = xasprintf("%.*s%s", (int)(strlen(path) - strlen(e->key)), path, meant);
+
+        diag_set_meant(c->diags, d, right);
+    }
     text_add_list(&known, names, count, 20);
     if (doc_is_null(e->value) && meant == NULL) /* {doc: one, two} */
         diag_set_hint(c->diags, d,
@@ -196,7 +198,10 @@ static void check_required(struct diag_list *diags, const struct doc_node *map, 
         const struct field *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (fields[i].is_required && doc_get(map, fields[i].name) == NULL)
+        AUTO(free) char *sub = sub_path(path, fields[i].name);
+
+        if (fields[i].is_required && doc_get(map, fields[i].name) == NULL
+                && !diag_explains(diags, sub))
             diag_add(diags, DIAG_ERROR, "stack.missing-key", map->place, path, "'%s' is missing",
                     fields[i].name);
     }
@@ -220,7 +225,9 @@ static void check_existing_id(struct checker *c, const struct doc_node *node, co
     if (node->kind != DOC_MAP)
         return;
     check_fields(c, node, path, fields, ARRAY_LEN(fields));
-    if (!c->is_overlay && doc_get(node, "existing") == NULL)
+    AUTO(free) char *sub = sub_path(path, "existing");
+
+    if (!c->is_overlay && doc_get(node, "existing") == NULL && !diag_explains(c->diags, sub))
         diag_add(c->diags, DIAG_ERROR, "stack.missing-key", node->place, path,
                 "'existing' is missing: write a name, or {existing: ID}");
 }
@@ -430,13 +437,8 @@ bool schema_check_format(const struct doc_node *root, struct diag_list *diags)
     const struct doc_node *node = doc_get(root, "deployer");
     int64_t format = 0;
 
-    if (node == NULL) {
-        struct diag *d = diag_add(diags, DIAG_ERROR, "stack.format-missing", root->place, "",
-                "'deployer: %d' is missing: the version of the file's format", STACK_FORMAT);
-
-        diag_set_hint(diags, d, "write 'deployer: %d' in the first line", STACK_FORMAT);
-        return true;
-    }
+    if (node == NULL)
+        return true; /* schema_check_file says so */
     struct err *e = node->kind != DOC_SCALAR
                             ? err_new(ERR_CONFIG, 0, "is no scalar")
                             : num_parse_i64(str_of(node->text), 1, INT64_MAX, &format);
@@ -462,6 +464,12 @@ void schema_check_file(const struct doc_node *root, struct diag_list *diags)
     struct checker c = { .diags = diags };
 
     check_fields(&c, root, "", root_fields, ARRAY_LEN(root_fields));
+    if (doc_get(root, "deployer") != NULL || diag_explains(diags, "deployer"))
+        return;
+    struct diag *d = diag_add(diags, DIAG_ERROR, "stack.format-missing", root->place, "",
+            "'deployer: %d' is missing: the version of the file's format", STACK_FORMAT);
+
+    diag_set_hint(diags, d, "write 'deployer: %d' in the first line", STACK_FORMAT);
 }
 
 static void check_need_targets(const struct doc_node *services, const struct doc_entry *service,
@@ -496,15 +504,13 @@ void schema_check_merged(const struct doc_node *root, struct diag_list *diags)
 {
     const struct doc_node *services = doc_get(root, "services");
 
-    if (doc_get(root, "stack") == NULL)
+    if (doc_get(root, "stack") == NULL && !diag_explains(diags, "stack"))
         diag_add(diags, DIAG_ERROR, "stack.missing-key", root->place, "",
                 "'stack' is missing: the name of the stack");
-    if (services == NULL) {
+    if (services == NULL && !diag_explains(diags, "services"))
         diag_add(diags, DIAG_ERROR, "stack.missing-key", root->place, "",
                 "'services' is missing: what the stack consists of");
-        return;
-    }
-    for (size_t i = 0; services->kind == DOC_MAP && i < services->count; i++) {
+    for (size_t i = 0; services != NULL && services->kind == DOC_MAP && i < services->count; i++) {
         const struct doc_entry *e = &services->entries[i];
         AUTO(free) char *path = xasprintf("services.%s", e->key);
 

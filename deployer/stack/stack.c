@@ -17,18 +17,21 @@ struct loader {
     struct stack *stack;
 };
 
-/* The environment's overlay; NULL for the base alone or after a complaint. */
-static const struct doc_node *find_overlay(const struct loader *l, const struct doc_node *root)
+/* The environment's overlay, NULL for the base alone. False after a complaint. */
+static bool find_overlay(
+        const struct loader *l, const struct doc_node *root, const struct doc_node **ret)
 {
     const char *name = l->options->environment;
     const struct doc_node *all = doc_get(root, "environments");
 
     if (name == NULL || name[0] == '\0')
-        return NULL;
+        return true;
     const struct doc_entry *e = doc_entry(all, name);
 
-    if (e != NULL)
-        return doc_is_null(e->value) ? NULL : e->value;
+    if (e != NULL) {
+        *ret = doc_is_null(e->value) ? NULL : e->value;
+        return true;
+    }
     const size_t count = all != NULL && all->kind == DOC_MAP ? all->count : 0;
     AUTO(free) const char **names = xcalloc(count, sizeof(*names));
     AUTO(buf) struct buf known = BUF_INIT(BUF_TEXT_MAX);
@@ -44,7 +47,7 @@ static const struct doc_node *find_overlay(const struct loader *l, const struct 
     text_add_list(&known, names, count, 12);
     if (count > 0)
         diag_set_hint(l->diags, d, "the file has %s", buf_text(&known));
-    return NULL;
+    return false;
 }
 
 /* A copy of a base or overlay with its inputs written out and without the environments. */
@@ -110,6 +113,7 @@ static void fill_services(struct arena *arena, struct stack *s)
         *service = (struct stack_service){ .name = e->key,
             .use = use->text,
             .place = e->key_place,
+            .use_place = use->place,
             .with = of_kind(value_at(e->value, "with"), DOC_MAP),
             .existing = value_at(e->value, "existing") };
         fill_needs(arena, service, of_kind(value_at(e->value, "needs"), DOC_MAP));
@@ -208,13 +212,16 @@ struct err *stack_load(struct arena *arena, const struct stack_options *o, struc
         return NULL;
     schema_check_file(root, diags);
     struct stack *s = l.stack;
-    const struct doc_node *overlay = find_overlay(&l, root);
+    const struct doc_node *overlay = NULL;
 
+    if (!find_overlay(&l, root, &overlay))
+        return NULL; /* what it adds is not known, so what is missing is not either */
     s->file_root = root;
     s->root = prepare(arena, root);
     if (overlay != NULL) {
-        AUTO(free) char *path = xasprintf("environments.%s", s->environment);
+        const char *path = arena_printf(arena, "environments.%s", s->environment);
 
+        diags->laid_over = path;
         s->overlay = prepare(arena, overlay);
         s->root = merge_overlay(arena, s->root, s->overlay, path, diags);
     }

@@ -26,6 +26,7 @@ struct stack_service {
     const char *name; /* "redis" */
     const char *use;  /* the catalog's service: "redis" */
     struct place place;
+    struct place use_place;
     const struct doc_node *with; /* map, or NULL: inputs */
     const struct doc_node
             *existing; /* map part -> id, or a scalar for the whole service, or NULL */

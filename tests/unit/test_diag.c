@@ -54,11 +54,53 @@ static void test_stops_at_its_limit(void **state)
     assert_int_equal(list.errors, DIAG_MAX + 3);
 }
 
+static void test_explains_what_follows(void **state)
+{
+    static const struct {
+        const char *path;
+        bool is_explained;
+    } rows[] = {
+        { "a.b", true },
+        { "a.b.c", true },
+        { "a.b[0].c", true },
+        { "a", false },
+        { "a.bc", false },
+        { "w", false },
+        { "azure.subscription", true },
+        { "azur", true },
+        { "azures", false },
+        { "over", true },
+        { "over.x", true },
+        { "meant.x", true },
+        { "e", false },
+        { "e.prod.over", true },
+        { "e.other.over", false },
+        { "", false },
+    };
+    AUTO(arena) struct arena *arena = arena_new();
+    AUTO(diag) struct diag_list list;
+
+    (void)state;
+    diag_init(&list, arena);
+    list.laid_over = "e.prod";
+    diag_add(&list, DIAG_ERROR, "e", at("a", 1, 1), "", "x");
+    diag_add(&list, DIAG_ERROR, "e", at("a", 1, 1), "a.b", "x");
+    diag_add(&list, DIAG_WARNING, "e", at("a", 1, 1), "w", "x");
+    diag_set_meant(&list, diag_add(&list, DIAG_ERROR, "e", at("a", 1, 1), "azur", "x"), "azure");
+    diag_set_meant(&list, diag_add(&list, DIAG_ERROR, "e", at("a", 1, 1), "e.prod.over", "x"),
+            "e.prod.meant");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (diag_explains(&list, rows[i].path) != rows[i].is_explained)
+            fail_msg("%s", rows[i].path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sorts_and_copies),
         cmocka_unit_test(test_stops_at_its_limit),
+        cmocka_unit_test(test_explains_what_follows),
     };
 
     return cmocka_run_group_tests_name("diag", tests, NULL, NULL);

@@ -206,8 +206,6 @@ static void test_says_what_is_wrong(void **state)
                 "3:11: location: 'no' is true or false in YAML 1.1 and text in YAML 1.2: write "
                 "true, false or quote it" },
         { HEAD "azure: {resource_group: {exsting: x}}\n" TAIL,
-                "3:25: azure.resource_group: 'existing' is missing: write a name, or {existing: "
-                "ID}\n"
                 "3:26: azure.resource_group.exsting: is not known here (did you mean existing?)" },
         { HEAD "azure: {tags: {a: [b]}}\n" TAIL,
                 "3:19: azure.tags.a: is a list, but must be text" },

@@ -1,0 +1,112 @@
+"""The mistakes that a stack file gets while it is written, each made in a good one: what is read then, and nothing beside it."""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from support import DEPLOYER
+
+GOOD = """\
+deployer: 1
+stack: langfuse
+location: japaneast
+azure:
+  subscription: 5b500000-0000-4000-8000-000000000001
+  resource_group: rg-langfuse-${var.stage}
+inputs:
+  stage: dev
+services:
+  postgres: {use: postgres}
+  redis: {use: redis}
+  clickhouse: {use: clickhouse}
+  blob: {use: blob}
+  langfuse:
+    use: langfuse
+    with: {hostname: langfuse.example.com, scheme: http}
+  gateway:
+    use: gateway
+    with: {insecure: true}
+    needs: {backend: langfuse}
+environments:
+  prod: {inputs: {stage: prod}}
+"""
+SECRETS = """\
+POSTGRES_PASSWORD=postgres-password-of-a-test
+CLICKHOUSE_PASSWORD=clickhouse-password-of-a-test
+NEXTAUTH_SECRET=nextauth-secret-of-a-test
+SALT=salt-of-a-test-that-is-long-enough
+ENCRYPTION_KEY=%s
+""" % ("0f" * 32)
+
+
+class Mistakes(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="deployer-test-")
+        self.addCleanup(shutil.rmtree, self.dir)
+        with open(os.path.join(self.dir, ".env"), "w") as f:
+            f.write(SECRETS)
+
+    def validate(self, text, *args):
+        """Exit status and the errors of the stack file: lines without its name."""
+        with open(os.path.join(self.dir, "s.yaml"), "wb") as f:
+            f.write(text if isinstance(text, bytes) else text.encode())
+        clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS")}
+        done = subprocess.run([DEPLOYER, "validate", "s.yaml", *args], cwd=self.dir, env=clean, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+        lines = [l for l in done.stderr.decode().splitlines() if not l.startswith(("  next: ", "deployer: "))]
+        return done.returncode, [re.sub(r"^s\.yaml:", "", l) for l in lines]
+
+    def change(self, old, new):
+        self.assertEqual(GOOD.count(old), 1, old)
+        return GOOD.replace(old, new)
+
+
+class Consequences(Mistakes):
+    def test_the_good_one_is_good(self):
+        self.assertEqual(self.validate(GOOD), (0, []))
+
+    def test_what_follows_from_an_error_is_not_told_beside_it(self):
+        rows = [
+            ("{use: redis}", "{use: redys}", ["11:16: services.redis.use: there is no service 'redys' (did you mean redis?)"]),
+            ("use: langfuse\n", "use: langfus\n", ["15:10: services.langfuse.use: there is no service 'langfus' (did you mean langfuse?)"]),
+            ("{use: redis}", "{use: zzz}", ["11:16: services.redis.use: there is no service 'zzz'"]),
+            ("{use: redis}", "{ues: redis}", ["11:11: services.redis.ues: is not known here (did you mean use?)"]),
+            ("redis: {use: redis}", "redis: 5", ["11:10: services.redis: is text, but must be a map"]),
+            ("redis: {use: redis}", "redis:", ["11:9: services.redis: is empty, but must be a map"]),
+            ("{use: redis}", "{use: [redis]}", ["11:16: services.redis.use: is a list, but must be text"]),
+            ("stack: langfuse", "stack: [a]", ["2:8: stack: is a list, but must be text"]),
+            ("stack: langfuse", "stak: langfuse", ["2:1: stak: is not known here (did you mean stack?)"]),
+            ("deployer: 1", "deployr: 1", ["1:1: deployr: is not known here (did you mean deployer?)"]),
+            ("location: japaneast", "locatoin: japaneast", ["3:1: locatoin: is not known here (did you mean location?)"]),
+            ("azure:\n", "azur:\n", ["4:1: azur: is not known here (did you mean azure?)"]),
+            ("  subscription:", "  subscripton:", ["5:3: azure.subscripton: is not known here (did you mean subscription?)"]),
+            ("services:\n", "servces:\n", ["9:1: servces: is not known here (did you mean services?)"]),
+            ("inputs:\n", "input:\n", ["7:1: input: is not known here (did you mean inputs?)"]),
+            ("  stage: dev", "  stage: {type: string}", ["8:3: inputs.stage: has no value: it has no default"]),
+            ("hostname:", "hostnme:", ["16:12: services.langfuse.with.hostnme: there is no input of service 'langfuse' called "
+                                       "'hostnme' (did you mean hostname?)"]),
+            ("{use: postgres}", '{use: postgres, with: {pasword: "${secret.SALT}"}}',
+             ["10:36: services.postgres.with.pasword: there is no input of service 'postgres' called 'pasword' (did you mean password?)"]),
+        ]
+        for old, new, told in rows:
+            with self.subTest(new):
+                self.assertEqual(self.validate(self.change(old, new)), (65, told))
+
+    def test_of_an_overlay_either(self):
+        bare = GOOD.replace("  subscription: 5b500000-0000-4000-8000-000000000001\n", "")
+        text = bare.replace("{inputs: {stage: prod}}", "{azur: {subscription: 5b500000-0000-4000-8000-000000000001}}")
+        self.assertEqual(self.validate(text, "-e", "prod"),
+                         (65, ["21:10: environments.prod.azur: is not known here (did you mean azure?)"]))
+        text = GOOD.replace("stage: dev", "stage: {type: string}")
+        self.assertEqual(self.validate(text, "-e", "prd"), (65, ["22:3: environments: there is no environment 'prd' (did you mean prod?)"]))
+
+    def test_what_does_not_follow_is_told(self):
+        """The other service that is missing has nothing to do with the misspelt one."""
+        text = self.change("{use: redis}", "{use: redys}").replace("  blob: {use: blob}\n", "")
+        self.assertEqual([line.split(": ")[1] for line in self.validate(text)[1]], ["services.redis.use", "services.langfuse.needs.blob"])
+
+
+if __name__ == "__main__":
+    unittest.main()
