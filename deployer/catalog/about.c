@@ -16,7 +16,7 @@ static void add_parts(struct about *a, struct instance *in, const char *name)
     for (size_t i = 0; p != NULL && i < p->count; i++) {
         a->items =
                 arena_grow(a->scope->x->arena, a->items, a->count, &a->capacity, sizeof(*a->items));
-        a->items[a->count++] = p->items[i].address;
+        a->items[a->count++] = part_owner(a->scope->x, &p->items[i])->address;
     }
 }
 

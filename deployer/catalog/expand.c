@@ -243,6 +243,7 @@ static void expand_services(struct expansion *x)
         notes_build(x, in, notes);
     }
     resources_finish(x);
+    shared_finish(x);
     x->model->notes = notes;
     x->model->services = reader_keep(x->arena, inputs_json(x));
 }
@@ -258,7 +259,7 @@ struct model *catalog_expand(const struct catalog *c, const struct stack *s,
     };
 
     x.by_name.arena = x.missing.arena = arena;
-    x.names.arena = x.patterns.arena = x.trees.arena = arena;
+    x.names.arena = x.patterns.arena = x.trees.arena = x.shared.arena = arena;
     set_head(&x);
     needs_bind(&x);
     if (diags->errors == errors || x.instance_count > 0)

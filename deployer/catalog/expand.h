@@ -30,11 +30,17 @@ struct slot {
 
 /* One resource of the stack before it is a struct resource: what `when` and `each` made of it. */
 struct part {
+    struct instance *in;
+    struct parts *parts;
     const char *address;
     const char *each_key;          /* or NULL */
     json_t *key_json, *each_value; /* or NULL */
     struct slot existing;          /* id, or null */
-    struct slot name;
+    struct slot given_name;        /* by the service's file, with the suffix of unique names */
+    struct slot name;              /* the one that it has */
+    struct slot within;            /* id of the parent, or of what it hangs on; else null */
+    struct slot identity;          /* of what is shared: equal for what is one resource; or null */
+    struct part *owner;            /* see part_owner; NULL: not asked yet */
 };
 
 struct parts {
@@ -70,7 +76,14 @@ struct instance {
     struct parts *parts;      /* as spec->resources */
     struct container *containers;
     size_t container_count;
-    int visit; /* of the search for cycles */
+    int visit;       /* of the search for cycles */
+    bool is_indexed; /* its shared resources have their owners */
+};
+
+/* A resource that another service has declared already. */
+struct twin {
+    struct part *part;
+    struct resource *resource; /* as it would be: it must be like the owner's */
 };
 
 /* A variable or secret that is used but not set. */
@@ -97,9 +110,13 @@ struct expansion {
     struct model *model;
     struct instance **instances;
     size_t instance_count, instance_capacity;
-    struct index by_name;  /* instances */
-    struct index missing;  /* struct missing */
-    struct index names;    /* ids so far, for duplicates */
+    struct index by_name; /* instances */
+    struct index missing; /* struct missing */
+    struct index names;   /* ids so far, for duplicates */
+    struct index shared;  /* the owners of what is shared, by identity */
+    size_t shared_done;   /* instances whose shared resources were looked at */
+    struct twin *twins;
+    size_t twin_count, twin_capacity;
     struct index patterns; /* compiled regex_t */
     struct index trees;    /* parsed texts by the address of their node */
     struct missing **missing_items;
@@ -202,12 +219,29 @@ json_t *existing_id(struct expansion *x, struct instance *in, const char *resour
 /* What `when` and `each` make of a resource; NULL if the service has none of that name. */
 struct parts *parts_of(struct expansion *x, struct instance *in, const char *name);
 struct part *parts_find(struct parts *p, const char *key);
-json_t *part_name(struct expansion *x, struct instance *in, struct parts *p, struct part *part,
-        struct deps *deps);
-json_t *part_existing(struct expansion *x, struct instance *in, struct parts *p, struct part *part,
-        struct deps *deps);
+/* Where the part's expressions are evaluated. */
+struct scope part_scope(struct expansion *x, const struct part *part, struct deps *deps);
+/* Its name, what the service's file alone says of it, the id of what it lives in, and `existing`.
+ */
+json_t *part_name(struct expansion *x, struct part *part, struct deps *deps);
+json_t *part_given_name(struct expansion *x, struct part *part, struct deps *deps);
+json_t *part_within(struct expansion *x, struct part *part, struct deps *deps);
+json_t *part_existing(struct expansion *x, struct part *part, struct deps *deps);
 /* The id that the state recorded for the address, or NULL. Borrowed. */
-const json_t *part_kept_id(const struct expansion *x, const struct part *part);
+const json_t *part_kept_id(struct expansion *x, struct part *part);
+/*
+ * The part that stands for this one: itself, unless it is `shared` and a service before has the
+ * same resource. References mean the owner, and it alone is in the model.
+ */
+struct part *part_owner(struct expansion *x, struct part *part);
+/* The id that the state recorded for a shared part under another service's name, or NULL. */
+const json_t *shared_kept_id(struct expansion *x, struct part *part);
+/* Remembers what a part that another one stands for would have been. */
+void shared_add_twin(struct expansion *x, struct part *part, struct resource *resource);
+/* Compares the twins with their owners, which take over their edges. */
+void shared_finish(struct expansion *x);
+/* Sorts the addresses into the resource, with room for one more. */
+void resource_set_edges(struct expansion *x, struct resource *r, const struct deps *deps);
 /* The name with the suffix of names that are unique in the world. */
 json_t *unique_name(struct expansion *x, const struct kind *k, const json_t *name);
 /* Complains about a name that the kind does not allow. */

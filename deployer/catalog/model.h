@@ -46,6 +46,8 @@ struct resource {
     const char *const
             *depends_on; /* addresses: from references, parents and depends_on; sorted, unique */
     size_t depends_on_count;
+    const char *const *shared_with; /* addresses of other services that this one stands for */
+    size_t shared_count;
     struct place place;       /* where the service's file declares it */
     struct place stack_place; /* where the stack names the service */
 };

@@ -40,6 +40,8 @@ static void add_part(struct expansion *x, const struct head *h, const char *key,
     struct parts *p = h->parts;
     struct part *part = &p->items[p->count++];
 
+    part->in = h->in;
+    part->parts = p;
     part->each_key = key == NULL ? NULL : arena_text(x->arena, key);
     part->address = address_of(x->arena, h->in, p->spec->name, key);
     part->each_value = reader_keep(x->arena, json_incref(value));
@@ -167,45 +169,55 @@ struct part *parts_find(struct parts *p, const char *key)
     return key == NULL ? NULL : index_get(&p->by_key, key);
 }
 
-/* --- existing and names --- */
+/* --- existing, within and names --- */
 
-struct asked {
-    struct instance *in;
-    struct parts *parts;
-    struct part *part;
-};
-
-static struct scope scope_of(struct expansion *x, const struct asked *a, struct deps *deps)
+struct scope part_scope(struct expansion *x, const struct part *part, struct deps *deps)
 {
     return (struct scope){ .x = x,
-        .in = a->in,
-        .each_key = a->part->key_json,
-        .each_value = a->part->each_value,
+        .in = part->in,
+        .each_key = part->key_json,
+        .each_value = part->each_value,
         .deps = deps };
 }
 
 static json_t *compute_existing(struct expansion *x, void *arg, struct deps *deps)
 {
-    const struct asked *a = arg;
-    struct scope s = scope_of(x, a, deps);
-    const struct doc_node *node = doc_get(a->parts->spec->node, "existing");
-    json_t *given = existing_id(x, a->in, a->parts->spec->name);
-    AUTO(free) char *path = path_of(a->parts, "existing");
+    const struct part *part = arg;
+    struct scope s = part_scope(x, part, deps);
+    const struct doc_node *node = doc_get(part->parts->spec->node, "existing");
+    json_t *given = existing_id(x, part->in, part->parts->spec->name);
+    AUTO(free) char *path = path_of(part->parts, "existing");
 
-    if (given != NULL && a->part->each_key != NULL && json_is_object(given)
+    if (given != NULL && part->each_key != NULL && json_is_object(given)
             && eval_mark(given) == EVAL_PLAIN)
-        given = json_object_get(given, a->part->each_key);
+        given = json_object_get(given, part->each_key);
     if (given != NULL && !json_is_null(given))
         return json_incref(given);
     return node == NULL ? json_null() : value_of(&s, node, path);
 }
 
-json_t *part_existing(struct expansion *x, struct instance *in, struct parts *p, struct part *part,
-        struct deps *deps)
+json_t *part_existing(struct expansion *x, struct part *part, struct deps *deps)
 {
-    struct asked a = { .in = in, .parts = p, .part = part };
+    return slot_value(x, &part->existing, part->address, deps, compute_existing, part);
+}
 
-    return slot_value(x, &part->existing, part->address, deps, compute_existing, &a);
+static json_t *compute_within(struct expansion *x, void *arg, struct deps *deps)
+{
+    const struct part *part = arg;
+    struct scope s = part_scope(x, part, deps);
+    const enum kind_scope scope = part->parts->kind->scope;
+    const char *member = scope == KIND_SCOPE_PARENT      ? "parent"
+                         : scope == KIND_SCOPE_EXTENSION ? "on"
+                                                         : NULL;
+    const struct doc_node *node = member == NULL ? NULL : doc_get(part->parts->spec->node, member);
+    AUTO(free) char *path = node == NULL ? NULL : path_of(part->parts, member);
+
+    return node == NULL ? json_null() : value_of(&s, node, path);
+}
+
+json_t *part_within(struct expansion *x, struct part *part, struct deps *deps)
+{
+    return slot_value(x, &part->within, part->address, deps, compute_within, part);
 }
 
 static void make_suffix(struct expansion *x)
@@ -297,29 +309,24 @@ static json_t *last_segment(const json_t *id)
     return eval_left(&left);
 }
 
-const json_t *part_kept_id(const struct expansion *x, const struct part *part)
+const json_t *part_kept_id(struct expansion *x, struct part *part)
 {
     const json_t *id = json_object_get(x->options->ids, part->address);
 
-    return json_is_string(id) ? id : NULL;
+    return json_is_string(id) ? id : shared_kept_id(x, part);
 }
 
-static json_t *compute_name(struct expansion *x, void *arg, struct deps *deps)
+static json_t *compute_given_name(struct expansion *x, void *arg, struct deps *deps)
 {
-    const struct asked *a = arg;
-    struct scope s = scope_of(x, a, deps);
-    const struct kind *k = a->parts->kind;
-    const struct doc_node *node = doc_get(a->parts->spec->node, "name");
-    AUTO(free) char *path = path_of(a->parts, "name");
-    AUTO(free) char *unique_path = path_of(a->parts, "unique");
-    const json_t *existing = part_existing(x, a->in, a->parts, a->part, deps);
+    const struct part *part = arg;
+    struct scope s = part_scope(x, part, deps);
+    const struct kind *k = part->parts->kind;
+    const struct doc_node *node = doc_get(part->parts->spec->node, "name");
+    AUTO(free) char *path = path_of(part->parts, "name");
+    AUTO(free) char *unique_path = path_of(part->parts, "unique");
 
-    if (!json_is_null(existing))
-        return last_segment(existing);
-    if (part_kept_id(x, a->part) != NULL)
-        return last_segment(part_kept_id(x, a->part));
     if (node == NULL) {
-        value_error(&s, a->parts->spec->node, path, "is missing");
+        value_error(&s, part->parts->spec->node, path, "is missing");
         return eval_poison();
     }
     json_auto_t *name = value_of(&s, node, path);
@@ -331,7 +338,7 @@ static json_t *compute_name(struct expansion *x, void *arg, struct deps *deps)
         return eval_poison();
     }
     if (k->is_unique_name
-            && value_bool(&s, doc_get(a->parts->spec->node, "unique"), unique_path, true)) {
+            && value_bool(&s, doc_get(part->parts->spec->node, "unique"), unique_path, true)) {
         json_t *unique = unique_name(x, k, name);
 
         json_decref(name);
@@ -342,10 +349,26 @@ static json_t *compute_name(struct expansion *x, void *arg, struct deps *deps)
     return TAKE(name);
 }
 
-json_t *part_name(struct expansion *x, struct instance *in, struct parts *p, struct part *part,
-        struct deps *deps)
+json_t *part_given_name(struct expansion *x, struct part *part, struct deps *deps)
 {
-    struct asked a = { .in = in, .parts = p, .part = part };
+    return slot_value(x, &part->given_name, part->address, deps, compute_given_name, part);
+}
 
-    return slot_value(x, &part->name, part->address, deps, compute_name, &a);
+static json_t *compute_name(struct expansion *x, void *arg, struct deps *deps)
+{
+    struct part *part = arg;
+    const json_t *existing = part_existing(x, part, deps);
+
+    if (!json_is_null(existing))
+        return last_segment(existing);
+    const json_t *kept = part_kept_id(x, part);
+
+    return kept != NULL ? last_segment(kept) : scope_share(part_given_name(x, part, deps));
+}
+
+json_t *part_name(struct expansion *x, struct part *declared, struct deps *deps)
+{
+    struct part *part = part_owner(x, declared);
+
+    return slot_value(x, &part->name, part->address, deps, compute_name, part);
 }

@@ -68,8 +68,12 @@ static void set_scope(struct building *b)
     struct resource *r = b->to;
     const enum kind_scope scope = b->parts->kind->scope;
 
-    r->parent = scope == KIND_SCOPE_PARENT ? member_value(b, "parent") : NULL;
-    r->scope_id = scope == KIND_SCOPE_EXTENSION ? member_value(b, "on") : NULL;
+    json_t *within = part_within(b->x, b->part, &b->deps);
+
+    if (json_is_null(within))
+        within = NULL;
+    r->parent = scope == KIND_SCOPE_PARENT ? within : NULL;
+    r->scope_id = scope == KIND_SCOPE_EXTENSION ? within : NULL;
     if (r->existing != NULL)
         return;
     if (scope == KIND_SCOPE_PARENT)
@@ -107,7 +111,7 @@ static void add_address(const struct building *b, json_t *tags)
     const char *environment = s->environment == NULL ? "" : s->environment;
     AUTO(free)
     char *value = xasprintf(
-            "%s%s%s/%s", s->name, environment[0] == '\0' ? "" : "/", environment, b->part->address);
+            "%s%s%s/%s", s->name, environment[0] == '\0' ? "" : "/", environment, b->to->address);
 
     if (strlen(value) <= TAG_VALUE_MAX)
         json_object_set_new(tags, MODEL_TAG, jsonx_must(json_string(value)));
@@ -163,7 +167,7 @@ static void depend_on_resource(struct building *b, const struct doc_node *item, 
         return;
     }
     for (size_t i = 0; i < p->count; i++)
-        deps_add(b->x, &b->deps, p->items[i].address);
+        deps_add(b->x, &b->deps, part_owner(b->x, &p->items[i])->address);
 }
 
 static void depend_on_service(struct building *b, struct instance *other)
@@ -172,7 +176,7 @@ static void depend_on_service(struct building *b, struct instance *other)
         const struct parts *p = parts_of(b->x, other, other->spec->resources[i].name);
 
         for (size_t k = 0; k < p->count; k++)
-            deps_add(b->x, &b->deps, p->items[k].address);
+            deps_add(b->x, &b->deps, part_owner(b->x, &p->items[k])->address);
     }
 }
 
@@ -222,18 +226,27 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Sorted; a resource that names itself in its own document is refused. */
-static void set_depends_on(struct building *b)
+void resource_set_edges(struct expansion *x, struct resource *r, const struct deps *deps)
 {
-    struct self self = { .address = b->part->address };
-    const char **list = arena_alloc(b->x->arena, (b->deps.count + 2) * sizeof(*list));
+    const char **list = arena_alloc(x->arena, (deps->count + 2) * sizeof(*list));
     size_t n = 0;
 
-    for (size_t i = 0; i < b->deps.count; i++) {
-        if (strcmp(b->deps.items[i], self.address) != 0)
-            list[n++] = b->deps.items[i];
+    for (size_t i = 0; i < deps->count; i++) {
+        if (strcmp(deps->items[i], r->address) != 0)
+            list[n++] = deps->items[i];
     }
-    if (n < b->deps.count)
+    qsort(list, n, sizeof(*list), by_text);
+    r->depends_on = list; /* room for the group, see resources_finish */
+    r->depends_on_count = n;
+}
+
+/* A resource that names itself in its own document is refused. */
+static void set_depends_on(struct building *b)
+{
+    struct self self = { .address = b->to->address };
+
+    resource_set_edges(b->x, b->to, &b->deps);
+    if (b->to->depends_on_count < b->deps.count)
         expr_each_reference(b->to->body, look_for_self, &self);
     if (self.is_referred) {
         AUTO(free) char *path = path_of(b, "body");
@@ -241,9 +254,6 @@ static void set_depends_on(struct building *b)
         value_error(&b->scope, b->parts->spec->node, path,
                 "refers to the resource itself, which is not known before it is made");
     }
-    qsort(list, n, sizeof(*list), by_text);
-    b->to->depends_on = list; /* room for the group, see resources_finish */
-    b->to->depends_on_count = n;
 }
 
 /* --- one resource --- */
@@ -255,7 +265,7 @@ static void check_duplicate(struct building *b)
     const json_t *within = r->parent != NULL ? r->parent : r->scope_id;
     AUTO(free) char *scope = within == NULL ? xstrdup("") : jsonx_dump(within);
 
-    if (!json_is_string(r->arm_name) || r->existing != NULL)
+    if (!json_is_string(r->arm_name) || r->existing != NULL || r->kept_id != NULL)
         return;
     char *key = arena_printf(
             b->x->arena, "%s|%s|%s", r->kind->type, scope, json_string_value(r->arm_name));
@@ -288,20 +298,20 @@ static void build(struct building *b)
     struct expansion *x = b->x;
     AUTO(free) char *protect = path_of(b, "protect");
 
-    *r = (struct resource){ .address = b->part->address,
+    *r = (struct resource){ .address = part_owner(x, b->part)->address,
         .service = b->in->name,
         .name = b->parts->spec->name,
         .each_key = b->part->each_key,
         .kind = b->parts->kind,
         .place = b->parts->spec->place,
         .stack_place = b->in->place };
-    json_t *existing = part_existing(x, b->in, b->parts, b->part, &b->deps);
+    json_t *existing = part_existing(x, b->part, &b->deps);
 
     r->existing = json_is_null(existing) ? NULL : existing;
     r->kept_id = r->existing != NULL || part_kept_id(x, b->part) == NULL
                          ? NULL
                          : arena_text(x->arena, json_string_value(part_kept_id(x, b->part)));
-    r->arm_name = part_name(x, b->in, b->parts, b->part, &b->deps);
+    r->arm_name = part_name(x, b->part, &b->deps);
     set_scope(b);
     set_location(b);
     set_body(b);
@@ -309,7 +319,6 @@ static void build(struct building *b)
     r->is_protected = value_bool(&b->scope, node_of(b, "protect"), protect, r->kind->holds_data);
     add_depends_on(b);
     set_depends_on(b);
-    check_duplicate(b);
 }
 
 /* The stack may name as existing only what the service has. */
@@ -339,28 +348,37 @@ static void check_existing(struct expansion *x, const struct instance *in)
     }
 }
 
-void resources_build(struct expansion *x, struct instance *in)
+static void build_part(struct expansion *x, struct parts *p, struct part *part)
 {
     struct model *m = x->model;
+    struct building b = { .x = x, .in = part->in, .parts = p, .part = part };
+    const bool is_twin = part_owner(x, part) != part;
+
+    if (is_twin) {
+        b.to = arena_alloc(x->arena, sizeof(*b.to));
+    } else {
+        m->resources = arena_grow(x->arena, m->resources, m->resource_count, &x->resource_capacity,
+                sizeof(*m->resources));
+        b.to = &m->resources[m->resource_count++];
+    }
+    deps_add_all(x, &b.deps, &p->head.deps);
+    b.scope = part_scope(x, part, &b.deps);
+    build(&b);
+    if (is_twin)
+        shared_add_twin(x, part, b.to);
+    else
+        check_duplicate(&b);
+}
+
+void resources_build(struct expansion *x, struct instance *in)
+{
 
     check_existing(x, in);
     for (size_t i = 0; i < in->spec->resource_count; i++) {
         struct parts *p = parts_of(x, in, in->spec->resources[i].name);
 
-        for (size_t k = 0; k < p->count; k++) {
-            struct building b = { .x = x, .in = in, .parts = p, .part = &p->items[k] };
-
-            m->resources = arena_grow(x->arena, m->resources, m->resource_count,
-                    &x->resource_capacity, sizeof(*m->resources));
-            b.to = &m->resources[m->resource_count++];
-            deps_add_all(x, &b.deps, &p->head.deps);
-            b.scope = (struct scope){ .x = x,
-                .in = in,
-                .each_key = p->items[k].key_json,
-                .each_value = p->items[k].each_value,
-                .deps = &b.deps };
-            build(&b);
-        }
+        for (size_t k = 0; k < p->count; k++)
+            build_part(x, p, &p->items[k]);
     }
 }
 

@@ -49,26 +49,28 @@ static struct err *resource_action(
     return scope_no_such("action", name, names, k->action_count);
 }
 
-static json_t *known_member(struct scope *s, struct parts *p, struct part *part, const char *member)
+static json_t *known_member(struct scope *s, struct part *part, const char *member)
 {
     if (text_eq(member, "name"))
-        return part_name(s->x, s->in, p, part, s->deps);
-    json_t *id = text_eq(member, "id") ? part_existing(s->x, s->in, p, part, s->deps) : NULL;
+        return part_name(s->x, part, s->deps);
+    json_t *id = text_eq(member, "id") ? part_existing(s->x, part, s->deps) : NULL;
 
     return id == NULL || json_is_null(id) ? NULL : id;
 }
 
 /* resource["ADDRESS"] and, where the kind has something to say about them, further steps. */
-static struct err *part_value(struct scope *s, struct parts *p, struct part *part,
-        struct eval_path path, size_t *ret_used, json_t **ret)
+static struct err *part_value(struct scope *s, struct part *declared, struct eval_path path,
+        size_t *ret_used, json_t **ret)
 {
+    struct part *part = part_owner(s->x, declared);
+    const struct parts *p = part->parts;
     AUTO(buf) struct buf text = BUF_INIT(EXPR_LEFT_TEXT_MAX);
     const size_t at = *ret_used;
     const char *member = scope_step(path, at);
     json_auto_t *address = jsonx_must(json_string(part->address));
 
     deps_add(s->x, s->deps, part->address);
-    json_t *known = known_member(s, p, part, member);
+    json_t *known = known_member(s, part, member);
 
     if (known != NULL) {
         *ret_used = at + 1;
@@ -111,7 +113,7 @@ static struct err *all_parts(struct scope *s, struct parts *p, json_t **ret)
         size_t used = 1;
         json_t *value = NULL;
 
-        TRY(part_value(s, p, &p->items[i], (struct eval_path){ 0 }, &used, &value));
+        TRY(part_value(s, &p->items[i], (struct eval_path){ 0 }, &used, &value));
         json_object_set_new(map, p->items[i].each_key, value);
     }
     *ret = TAKE(map);
@@ -143,7 +145,7 @@ struct err *scope_resource(struct scope *s, struct eval_path path, size_t *ret_u
             *ret = absent_resource(scope_step(path, 0), NULL);
             return NULL;
         }
-        return part_value(s, p, &p->items[0], path, ret_used, ret);
+        return part_value(s, &p->items[0], path, ret_used, ret);
     }
     if (path.count == 1)
         return all_parts(s, p, ret);
@@ -159,5 +161,5 @@ struct err *scope_resource(struct scope *s, struct eval_path path, size_t *ret_u
         *ret = absent_resource(scope_step(path, 0), key);
         return NULL;
     }
-    return part_value(s, p, part, path, ret_used, ret);
+    return part_value(s, part, path, ret_used, ret);
 }

@@ -119,7 +119,7 @@ static void read_resource(const struct reader *r, const struct doc_entry *e, con
         struct service_resource *res)
 {
     static const char *const keys[] = { "kind", "name", "when", "each", "parent", "on", "existing",
-        "depends_on", "protect", "rollout", "location", "unique", "body", "doc", NULL };
+        "depends_on", "protect", "rollout", "location", "unique", "shared", "body", "doc", NULL };
 
     *res = (struct service_resource){ .name = e->key, .node = e->value, .place = e->key_place };
     if (e->value->kind != DOC_MAP) {
@@ -129,6 +129,7 @@ static void read_resource(const struct reader *r, const struct doc_entry *e, con
     reader_check_keys(r, e->value, at, keys);
     res->kind = reader_required(r, e->value, "kind", at);
     res->rollout = reader_text(r, e->value, "rollout", at);
+    res->is_shared = reader_bool(r, e->value, "shared", at, false);
     res->body = doc_get(e->value, "body");
     if (reader_is_map(r, res->body, at) == false)
         res->body = NULL;

@@ -47,6 +47,7 @@ struct service_resource {
     const struct doc_node *node; /* the whole entry */
     const struct doc_node *body; /* or NULL */
     const char *rollout;
+    bool is_shared; /* one with what other services declare alike */
     struct place place;
 };
 

@@ -57,8 +57,13 @@ static json_t *report_cycle(struct expansion *x, const struct slot *slot, const 
     const struct frame *f = x->frames;
 
     buf_add_text(&members, what);
-    for (; f != NULL && f->slot != slot; f = f->up)
-        buf_addf(&members, " <- %s", f->what);
+    const char *last = what;
+
+    for (; f != NULL && f->slot != slot; f = f->up) {
+        if (strcmp(f->what, last) != 0) /* a resource has several slots */
+            buf_addf(&members, " <- %s", f->what);
+        last = f->what;
+    }
     buf_addf(&members, " <- %s", what);
     diag_add(x->diags, DIAG_ERROR, "catalog.cycle", place_of(x, what), what,
             "depends on itself: %s", buf_text(&members));

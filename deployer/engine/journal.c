@@ -57,10 +57,24 @@ void journal_token(struct engine *e, const struct engine_node *n, const json_t *
     state_put_intent(e->setup.state, n->id, changed);
 }
 
+/* An id that was recorded under the address which the resource had goes along. */
+static void rename_kept_id(struct engine *e, const json_t *old, const struct engine_node *n)
+{
+    const char *was = jsonx_text(old, "address");
+    const char *kept =
+            was == NULL ? NULL
+                        : jsonx_text(json_object_get(state_document(e->setup.state), "ids"), was);
+
+    if (kept != NULL && strcmp(was, n->address) != 0 && e->setup.cloud->ops->same_id(kept, n->id))
+        state_rename_id(e->setup.state, was, n->address);
+}
+
 void journal_entry(struct engine *e, struct engine_node *n, const char *status)
 {
     const json_t *old = state_entry(e->setup.state, n->id);
     json_t *created = json_object_get(old, "created");
+
+    rename_kept_id(e, old, n);
     json_t *entry = jsonx_must(json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:o}", "id", n->id,
             "address", n->address, "kind", n->kind->name, "api_version", n->kind->api_version,
             "depends_on", edges(n), "status", status, "updated", now()));
@@ -104,6 +118,7 @@ void journal_sync(struct engine *e, struct engine_node *n)
         return;
     json_t *entry = jsonx_copy(old);
 
+    rename_kept_id(e, old, n);
     json_object_set_new(entry, "address", jsonx_must(json_string(n->address)));
     json_object_set(entry, "depends_on", depends_on);
     if (n->desired_stored != NULL)

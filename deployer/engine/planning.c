@@ -11,14 +11,32 @@
 
 /* ---- documents, in order ---- */
 
-static struct err *check_existing(const struct engine_node *n)
+/* The resource of the stack that makes what another one names as existing, or NULL. */
+static const struct engine_node *maker_of(const struct engine *e, const struct engine_node *n)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        const struct engine_node *other = e->nodes[i];
+
+        if (other->resource != NULL && other->resource->existing == NULL && other->id != NULL
+                && e->setup.cloud->ops->same_id(other->id, n->id))
+            return other;
+    }
+    return NULL;
+}
+
+static struct err *check_existing(const struct engine *e, const struct engine_node *n)
 {
     if (n->resource == NULL || n->resource->existing == NULL || n->presence != NODE_ABSENT)
         return NULL;
     if (n->id == NULL)
         return err_new(ERR_CONFIG, 0, "%s: the id of what exists already is not known", n->address);
-    return err_new(
+    struct err *error = err_new(
             ERR_CONFIG, 0, "%s: %s is named as existing, but it is not there", n->address, n->id);
+    const struct engine_node *maker = maker_of(e, n);
+
+    if (maker != NULL)
+        err_set_hint(error, "%s makes it: take it out of `existing`", maker->address);
+    return error;
 }
 
 static struct diff_input diff_of(const struct engine_node *n)
@@ -67,7 +85,7 @@ static struct err *resolve_pass(struct engine *e, bool *is_final, size_t *ret_le
         if (is_final[i])
             continue;
         is_final[i] = true;
-        TRY(check_existing(n));
+        TRY(check_existing(e, n));
         if (is_ours_to_write(n)) {
             struct err *error = resolve_desired(e, i, &is_final[i]);
 
@@ -151,8 +169,13 @@ static void collect(struct engine *e, struct plan_input *in)
 
 static size_t node_of_item(const struct engine *e, const struct plan_item *item)
 {
+    const size_t named = engine_index(e, item->address);
+
     if (item->subject != NULL)
-        return engine_index(e, item->address);
+        return named;
+    if (named != SIZE_MAX && e->nodes[named]->id != NULL && item->id != NULL
+            && e->setup.cloud->ops->same_id(e->nodes[named]->id, item->id))
+        return named; /* not another that names the same as existing */
     for (size_t i = 0; i < e->count; i++) {
         if (e->nodes[i]->id != NULL && item->id != NULL
                 && e->setup.cloud->ops->same_id(e->nodes[i]->id, item->id))

@@ -24,6 +24,7 @@ struct build {
     const char **keys; /* of the items, NULL where there is no id */
     size_t count;
     json_t *by_key;
+    json_t *ours; /* key -> true: what a subject makes; any other of that id only reads it */
     json_t *by_address;
     json_t *entry_by_address; /* address -> key, of the state */
 };
@@ -31,6 +32,7 @@ struct build {
 static void build_release(struct build *b)
 {
     json_decref(b->by_key);
+    json_decref(b->ours);
     json_decref(b->by_address);
     json_decref(b->entry_by_address);
 }
@@ -67,14 +69,17 @@ static struct err *add_subject(struct build *b, const struct plan_subject *s)
 {
     const char *key = key_of_subject(b, s);
     const size_t twin = index_of(b->by_key, key);
-    const json_t *entry = key == NULL ? NULL : json_object_get(entries_of(b), key);
+    const bool is_read = s->resource->existing != NULL;
+    const bool is_ours_elsewhere = is_read && key != NULL && json_object_get(b->ours, key) != NULL;
+    const json_t *entry =
+            key == NULL || is_ours_elsewhere ? NULL : json_object_get(entries_of(b), key);
 
-    if (twin != GRAPH_NONE)
+    if (twin != GRAPH_NONE && !is_read && b->items[twin].action != PLAN_READ)
         return err_new(ERR_CONFIG, 0, "%s and %s are one resource: %s", b->items[twin].address,
                 s->resource->address, key);
     decide_subject(b->arena, b->in, s, key, entry, &b->items[b->count]);
     b->keys[b->count] = key;
-    if (key != NULL)
+    if (key != NULL && (twin == GRAPH_NONE || !is_read))
         put_index(b->by_key, key, b->count);
     put_index(b->by_address, s->resource->address, b->count);
     b->count++;
@@ -122,6 +127,14 @@ static void index_entries(struct build *b)
         if (address != NULL)
             json_object_set_new(b->entry_by_address, address, jsonx_must(json_string(key)));
     }
+}
+
+static void note_ours(struct build *b, const struct plan_subject *s)
+{
+    const char *key = s->resource->existing == NULL ? key_of_subject(b, s) : NULL;
+
+    if (key != NULL)
+        json_object_set_new(b->ours, key, json_true());
 }
 
 /* ---- what lies below what goes ---- */
@@ -431,6 +444,8 @@ static struct err *build(struct build *b, struct plan *plan)
     b->keys = arena_alloc(b->arena, most * sizeof(*b->keys));
     index_entries(b);
     for (size_t i = 0; i < subjects; i++)
+        note_ours(b, &in->subjects[i]);
+    for (size_t i = 0; i < subjects; i++)
         TRY(add_subject(b, &in->subjects[i]));
     add_leftovers(b);
     find_children(b);
@@ -444,6 +459,7 @@ struct err *plan_build(struct arena *arena, const struct plan_input *in, struct 
     struct build b = { .arena = arena,
         .in = in,
         .by_key = jsonx_must(json_object()),
+        .ours = jsonx_must(json_object()),
         .by_address = jsonx_must(json_object()),
         .entry_by_address = jsonx_must(json_object()) };
     struct plan *plan = arena_alloc(arena, sizeof(*plan));

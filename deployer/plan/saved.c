@@ -96,6 +96,16 @@ static json_t *needs_json(const struct plan *p, const struct plan_item *i)
     return j;
 }
 
+/* Addresses of other services that the resource stands for. */
+static json_t *shared_json(const struct resource *r)
+{
+    json_t *j = jsonx_must(json_array());
+
+    for (size_t i = 0; i < r->shared_count; i++)
+        json_array_append_new(j, jsonx_must(json_string(r->shared_with[i])));
+    return j;
+}
+
 static json_t *item_json(const struct plan *p, const struct plan_item *i)
 {
     json_t *j = jsonx_must(json_pack("{s:s, s:s, s:o, s:o, s:o, s:b, s:b, s:f}", "address",
@@ -105,6 +115,8 @@ static json_t *item_json(const struct plan *p, const struct plan_item *i)
 
     if (i->kept.count > 0)
         json_object_set_new(j, "kept", kept_json(&i->kept));
+    if (i->subject != NULL && i->subject->resource->shared_count > 0)
+        json_object_set_new(j, "shared_with", shared_json(i->subject->resource));
     set_text(j, "id", i->id);
     set_text(j, "kind", i->kind == NULL ? NULL : i->kind->name);
     set_text(j, "type", i->kind == NULL ? NULL : i->kind->type);

@@ -166,6 +166,21 @@ static void add_warnings(const struct plan_text *t, const struct plan_item *item
         add_warning(t, out, STYLE_WARN, "downtime", item->downtime);
 }
 
+/* The resources of other services that this one stands for. */
+static void add_shared(const struct plan_text *t, const struct plan_item *item, struct buf *out)
+{
+    const struct resource *r = item->subject == NULL ? NULL : item->subject->resource;
+
+    for (size_t i = 0; r != NULL && i < r->shared_count; i++)
+        style_addf(out, t->has_color, STYLE_DIM, "%s%s", i == 0 ? "shared with " : ", ",
+                r->shared_with[i]);
+}
+
+static bool is_shared(const struct plan_item *item)
+{
+    return item->subject != NULL && item->subject->resource->shared_count > 0;
+}
+
 /* What others added to the lists that are sent. */
 static void add_kept(const struct plan_text *t, const struct plan_item *item, struct buf *out)
 {
@@ -191,6 +206,11 @@ static void add_detailed(const struct plan_text *t, const struct plan_item *item
     buf_add_char(out, '\n');
     if (item->moved_from != NULL)
         buf_addf(out, "      was %s\n", item->moved_from);
+    if (is_shared(item)) {
+        buf_add_text(out, "      ");
+        add_shared(t, item, out);
+        buf_add_char(out, '\n');
+    }
     if (item->reason != NULL && !(item->action == PLAN_REPLACE && item->changes.count > 0))
         buf_addf(out, "      %s\n", item->reason);
     for (size_t i = 0; i < item->changes.count; i++)
@@ -210,6 +230,22 @@ struct group {
 static bool belongs(const struct group *g, const struct plan_item *item)
 {
     return str_eq(service_of(item), g->service) && !is_silent(item);
+}
+
+/* Below a list: which of its members other services use, too. */
+static void add_shared_of(const struct group *g, enum plan_action action)
+{
+    const struct plan *p = g->t->plan;
+
+    for (size_t i = 0; i < p->count; i++) {
+        const struct plan_item *item = &p->items[i];
+
+        if (!belongs(g, item) || item->action != action || is_detailed(item) || !is_shared(item))
+            continue;
+        buf_addf(g->out, "      %s ", name_of(item));
+        add_shared(g->t, item, g->out);
+        buf_add_char(g->out, '\n');
+    }
 }
 
 /* All of a service that have one action and nothing more to say, on one line. */
@@ -234,6 +270,7 @@ static void add_list(const struct group *g, enum plan_action action)
         if (belongs(g, &p->items[i]) && p->items[i].action == action && !is_detailed(&p->items[i]))
             add_warnings(g->t, &p->items[i], g->out);
     }
+    add_shared_of(g, action);
 }
 
 static void add_service(const struct group *g)

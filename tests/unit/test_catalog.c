@@ -121,6 +121,27 @@ static const struct {
             "    DB_URL: {value: \"${need.db.url}\", reason: the database}\n"
             "    LOGS: \"${need.logs.logs_id ?? null}\"\n"
             "    SKIPPED: {value: x, when: \"${need.logs != null}\"}\n" },
+    { "services/zoned/service.yaml",
+            "format: 1\nservice: zoned\ntitle: zoned\nmain: box\n"
+            "inputs: {mark: {default: x}, own: {type: boolean, default: true}, zone: {default: "
+            "the-zone}, keys: {type: list, items: string, default: [a]}}\n"
+            "needs: {net: {service: net, implied: true}}\n"
+            "resources:\n"
+            "  link: {kind: item, name: net, shared: true, when: \"${input.own}\", parent: "
+            "\"${resource.zone.id}\", body: {net: \"${need.net.id}\"}}\n"
+            "  zone: {kind: box, name: \"${input.zone}\", shared: true, when: "
+            "\"${input.own}\", protect: false, body: {mark: \"${input.mark}\"}}\n"
+            "  record: {kind: item, name: \"r-${each.key}\", each: \"${input.keys}\", shared: "
+            "true, when: \"${input.own}\", parent: \"${resource.zone.id}\", body: {}}\n"
+            "  box: {kind: box, name: \"box-${service.name}\", depends_on: [link, record], body: "
+            "{zone: \"${resource.zone.id ?? null}\", name: \"${resource.zone.name ?? null}\"}}\n"
+            "provides: {zone: {value: \"${resource.zone.id ?? null}\", output: true}}\n"
+            "checks: {one: {probe: dns, about: [zone, link], target: {}}}\n" },
+    { "services/user/service.yaml",
+            "format: 1\nservice: user\ntitle: user\nneeds: {z: {service: zoned}}\n"
+            "resources:\n"
+            "  box: {kind: box, name: user-box, depends_on: [need.z], body: {zone: "
+            "\"${need.z.zone}\"}}\n" },
     { "services/app/a.txt", "text of ${nothing}\n" },
 };
 
@@ -402,6 +423,106 @@ static void test_existing(void **state)
     assert_json(provided(m, "net", "space")->value, "", "\"10.9.0.0/16\"");
     assert_json(model_resource(m, "d.item[\"b\"]")->arm_name, "", "\"old\"");
     assert_null(model_resource(m, "d.item[\"a\"]")->existing);
+}
+
+static bool is_there(const struct model *m, const char *address)
+{
+    return model_resource(m, address) != NULL;
+}
+
+/* What two services declare alike is one resource: the first's. */
+static void test_shared(void **state)
+{
+    struct fixture *f = *state;
+    const struct model *m = expand_good(f,
+            HEAD "services: {u: {use: user, needs: {z: b}}, a: {use: zoned}, b: {use: zoned, with: "
+                 "{keys: [a, c]}}, c: {use: zoned}}\n");
+    const struct resource *zone = model_resource(m, "a.zone");
+
+    assert_true(is_there(m, "a.link") && is_there(m, "a.record[\"a\"]"));
+    assert_false(is_there(m, "b.zone") || is_there(m, "b.link") || is_there(m, "c.zone"));
+    assert_false(is_there(m, "b.record[\"a\"]"));
+    assert_true(is_there(m, "b.record[\"c\"]")); /* only b has it */
+    assert_json(model_resource(m, "b.record[\"c\"]")->parent, "",
+            "{\"$expr\":\"resource[\\\"a.zone\\\"].id\"}");
+    assert_int_equal(zone->shared_count, 2);
+    assert_string_equal(zone->shared_with[0], "b.zone");
+    assert_string_equal(zone->shared_with[1], "c.zone");
+    assert_json(zone->body, "tags.deployer-address", "\"demo/a.zone\"");
+    assert_json(model_resource(m, "b.box")->body, "zone",
+            "{\"$expr\":\"resource[\\\"a.zone\\\"].id\"}");
+    assert_json(model_resource(m, "b.box")->body, "name", "\"the-zone\"");
+    assert_string_equal(deps(f, "a.link"), "a.zone net.box");
+    assert_string_equal(
+            deps(f, "b.box"), "a.link a.record[\"a\"] a.zone b.record[\"c\"] stack.group");
+    assert_string_equal(
+            deps(f, "u.box"), "a.link a.record[\"a\"] a.zone b.box b.record[\"c\"] stack.group");
+    assert_json(provided(m, "c", "zone")->value, "", "{\"$expr\":\"resource[\\\"a.zone\\\"].id\"}");
+    assert_string_equal(m->checks[1].name, "b.one");
+    assert_string_equal(m->checks[1].about[0], "a.zone");
+    /* other names, or one that is somebody else's: two */
+    m = expand_good(f, HEAD "services: {a: {use: zoned}, b: {use: zoned, with: {zone: b-zone}}}\n");
+    assert_true(is_there(m, "a.zone") && is_there(m, "b.zone") && is_there(m, "b.link"));
+    assert_int_equal(model_resource(m, "a.zone")->shared_count, 0);
+    m = expand_good(f,
+            HEAD "services: {a: {use: zoned, existing: {zone: /x/the-zone}}, b: {use: zoned}}\n");
+    assert_json(model_resource(m, "a.zone")->existing, "", "\"/x/the-zone\"");
+    assert_true(is_there(m, "b.zone") && is_there(m, "a.link") && is_there(m, "b.link"));
+    /* in one zone of somebody else's there is one link all the same */
+    m = expand_good(f, HEAD "services: {a: {use: zoned, existing: {zone: /x/the-zone}}, b: {use: "
+                            "zoned, existing: {zone: /x/the-zone}}}\n");
+    assert_true(is_there(m, "a.link"));
+    assert_false(is_there(m, "b.link"));
+    /* the first that has it */
+    m = expand_good(f, HEAD "services: {a: {use: zoned, with: {own: false}}, b: {use: zoned}}\n");
+    assert_true(is_there(m, "b.zone"));
+    assert_false(is_there(m, "a.zone"));
+}
+
+/* An id that was recorded for the first of them goes to who owns it now, and to nobody else. */
+static void test_shared_kept_ids(void **state)
+{
+    struct fixture *f = *state;
+    json_auto_t *ids = jsonx_must(json_pack("{s:s, s:s, s:s}", "a.zone",
+            "/s/else/providers/T.R/boxes/THE-zone", "x.box", "/s/else/providers/T.R/boxes/the-zone",
+            "c.zone", "/s/other/providers/T.R/boxes/c-zone"));
+
+    f->ids = ids;
+    const struct model *m = expand_good(
+            f, HEAD "services: {b: {use: zoned}, c: {use: zoned, with: {zone: c-zone}}}\n");
+
+    assert_string_equal(
+            model_resource(m, "b.zone")->kept_id, "/s/else/providers/T.R/boxes/THE-zone");
+    assert_string_equal(
+            model_resource(m, "c.zone")->kept_id, "/s/other/providers/T.R/boxes/c-zone");
+    assert_null(model_resource(m, "b.box")->kept_id);
+    m = expand_good(f, HEAD "services: {b: {use: zoned}, a: {use: zoned}}\n");
+    assert_string_equal(
+            model_resource(m, "b.zone")->kept_id, "/s/else/providers/T.R/boxes/THE-zone");
+    /* a's is another one, in a zone of its own: b's is made where the file says */
+    m = expand_good(f, HEAD "services: {b: {use: zoned}, a: {use: zoned, with: {zone: a-zone}}}\n");
+    assert_null(model_resource(m, "b.zone")->kept_id);
+    f->ids = NULL;
+}
+
+static void test_shared_differs(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_null(expand(f,
+            HEAD "services:\n  a: {use: zoned}\n  b: {use: zoned, with: {mark: other}}\n", NULL));
+    const struct diag *d = &f->diags.items[0];
+
+    assert_int_equal(f->diags.count, 1);
+    assert_non_null(
+            strstr(d->text, "a.zone and b.zone are one box, and say different things of it: "
+                            "'mark' (see "));
+    assert_non_null(strstr(d->text, "services/zoned/service.yaml:9)"));
+    assert_non_null(strstr(d->hint, "see service 'b'"));
+    /* what is not marked as shared is none of it */
+    assert_null(expand(f,
+            HEAD "services:\n  a: {use: zoned}\n  b: {use: zoned, with: {zone: box-a}}\n", NULL));
+    assert_non_null(strstr(said(f), "a.box and b.zone are one and the same box"));
 }
 
 static void test_values_keep_their_types(void **state)
@@ -706,6 +827,9 @@ int main(void)
         TEST(test_unique_names),
         TEST(test_kept_ids),
         TEST(test_existing),
+        TEST(test_shared),
+        TEST(test_shared_kept_ids),
+        TEST(test_shared_differs),
         TEST(test_values_keep_their_types),
         TEST(test_what_is_wrong),
         TEST(test_service_errors),

@@ -482,6 +482,31 @@ static void test_one_id_twice(void **unused)
     assert_non_null(strstr(err_text(e), "a.x and b.y are one resource"));
 }
 
+/* Somebody else's may be named twice; what one service makes, another may name as existing. */
+static void test_one_id_named_as_existing(void **unused)
+{
+    (void)unused;
+    AUTO(arena) struct arena *arena = arena_new();
+
+    for (int ours_first = 0; ours_first < 2; ours_first++) {
+        struct world w = new_world(arena);
+        struct resource *first = in_file(&w, "a.x", THING_ID, &thing, "{\"a\":1}");
+        struct resource *second = in_file(&w, "b.y", THING_ID, &thing, "{\"a\":1}");
+
+        (ours_first ? second : first)->existing = json_null();
+        in_state(&w, ours_first ? "a.x" : "b.y", THING_ID, "thing", "{\"a\":1}", NULL);
+        in_cloud(&w, THING_ID, "{\"a\":1}");
+        const struct plan *p = built(&w);
+
+        assert_string_equal(
+                in_order(arena, p), ours_first ? "none a.x, read b.y" : "read a.x, none b.y");
+        assert_false(plan_has_changes(p)); /* it does not leave the state */
+        first->existing = second->existing = json_null();
+        assert_string_equal(in_order(arena, built(&w)), "read a.x, read b.y");
+        assert_true(plan_has_changes(built(&w)));
+    }
+}
+
 /* ---- saved plans ---- */
 
 static struct plan_basis basis_of(const struct world *w)
@@ -617,6 +642,7 @@ int main(void)
         cmocka_unit_test(test_order_of_deletions),
         cmocka_unit_test(test_who_used_it_is_updated_before_it_goes),
         cmocka_unit_test(test_one_id_twice),
+        cmocka_unit_test(test_one_id_named_as_existing),
         cmocka_unit_test(test_saved_plan),
         cmocka_unit_test(test_saved_plan_of_a_new_state),
         cmocka_unit_test(test_load_refuses),

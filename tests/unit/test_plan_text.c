@@ -88,6 +88,40 @@ static void test_shows_changes(void **state)
             "Plan: 0 to create, 0 to change, 0 to delete, 1 to replace, 0 unchanged\n");
 }
 
+static void test_shared(void **state)
+{
+    static const char *const with[] = { "b.zone", "c.zone" };
+    const struct resource zone = { .shared_with = with, .shared_count = 2 };
+    const struct plan_subject subject = { .resource = &zone };
+    struct plan_item items[] = {
+        { .action = PLAN_CREATE, .address = "a.box", .kind = &thing, .id = "/x" },
+        { .action = PLAN_CREATE,
+                .address = "a.zone",
+                .kind = &thing,
+                .id = "/x",
+                .subject = &subject },
+        { .action = PLAN_MOVE,
+                .address = "d.zone",
+                .kind = &thing,
+                .id = "/x",
+                .subject = &subject,
+                .moved_from = "a.zone" },
+    };
+
+    (void)state;
+    check(items, ARRAY_LEN(items),
+            "a\n"
+            "  + create   box, zone\n"
+            "      zone shared with b.zone, c.zone\n"
+            "\n"
+            "d\n"
+            "  > move     zone  thing\n"
+            "      was a.zone\n"
+            "      shared with b.zone, c.zone\n"
+            "\n"
+            "Plan: 2 to create, 0 to change, 0 to delete, 1 to move, 0 unchanged\n");
+}
+
 static void test_values(void **state)
 {
     static const struct {
@@ -119,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lists_by_service),
         cmocka_unit_test(test_shows_changes),
+        cmocka_unit_test(test_shared),
         cmocka_unit_test(test_values),
     };
 
