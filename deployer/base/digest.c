@@ -5,15 +5,36 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 
 #include "base/alloc.h"
 #include "base/encode.h"
 
+/*
+ * By the functions that OpenSSL 3 deprecates for EVP: its first call loads providers and the
+ * configuration, which takes longer than all that a command without a network digests.
+ */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
 void digest_sha256(struct str data, unsigned char ret[DIGEST_SHA256_BYTES])
 {
-    if (EVP_Digest(data.p, data.len, ret, NULL, EVP_sha256(), NULL) != 1)
+    SHA256_CTX c;
+
+    if (SHA256_Init(&c) != 1 || SHA256_Update(&c, data.p, data.len) != 1
+            || SHA256_Final(ret, &c) != 1)
         die_oom();
 }
+
+static void digest_sha1(struct str data, unsigned char ret[SHA_DIGEST_LENGTH])
+{
+    SHA_CTX c;
+
+    if (SHA1_Init(&c) != 1 || SHA1_Update(&c, data.p, data.len) != 1 || SHA1_Final(ret, &c) != 1)
+        die_oom();
+}
+
+#pragma GCC diagnostic pop
 
 void digest_sha256_hex(struct str data, char ret[DIGEST_HEX_SIZE])
 {
@@ -95,11 +116,10 @@ void digest_uuid5(struct str name, char ret[DIGEST_UUID_SIZE])
     static const unsigned char url_namespace[16] = { 0x6b, 0xa7, 0xb8, 0x11, 0x9d, 0xad, 0x11, 0xd1,
         0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8 };
     AUTO(buf) struct buf data = BUF_INIT(BUF_TEXT_MAX);
-    unsigned char sha1[20];
+    unsigned char sha1[SHA_DIGEST_LENGTH];
 
     buf_add(&data, url_namespace, sizeof(url_namespace));
     buf_add_str(&data, name);
-    if (EVP_Digest(data.p, data.len, sha1, NULL, EVP_sha1(), NULL) != 1)
-        die_oom();
+    digest_sha1(buf_str(&data), sha1);
     uuid_text(sha1, 5, ret);
 }
