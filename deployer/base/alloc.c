@@ -44,20 +44,27 @@ char *xmemdup0(const void *p, size_t len)
 {
     if (len == SIZE_MAX)
         die_oom();
-    char *copy = xcalloc(len + 1, 1);
+    char *copy = xrealloc(NULL, len + 1, 1);
 
     if (len > 0)
         memcpy(copy, p, len);
+    copy[len] = '\0';
     return copy;
 }
 
 char *xvasprintf(const char *fmt, va_list ap)
 {
+    char small[256]; /* most texts fit: one look at the format, one allocation */
+    va_list again;
+
+    va_copy(again, ap);
+    const int len = vsnprintf(small, sizeof(small), fmt, ap);
     char *text = NULL;
 
-    if (vasprintf(&text, fmt, ap) < 0)
+    if (len < 0 || ((size_t)len >= sizeof(small) && vasprintf(&text, fmt, again) < 0))
         die_oom();
-    return text;
+    va_end(again);
+    return text != NULL ? text : xmemdup0(small, (size_t)len);
 }
 
 char *xasprintf(const char *fmt, ...)

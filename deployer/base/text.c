@@ -43,11 +43,23 @@ static size_t utf8_len(struct str s)
     return n;
 }
 
+/* Whether eight bytes from `at` on are ASCII: most texts are nothing else. */
+static bool is_ascii_8(struct str s, size_t at)
+{
+    uint64_t bytes = 0;
+
+    if (s.len - at < sizeof(bytes))
+        return false;
+    memcpy(&bytes, s.p + at, sizeof(bytes));
+    return (bytes & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool text_is_utf8(struct str s)
 {
     for (size_t i = 0; i < s.len;) {
-        const bool is_ascii = (unsigned char)s.p[i] < 0x80;
-        const size_t n = is_ascii ? 1 : utf8_len(str_slice(s, i, s.len));
+        const size_t n = is_ascii_8(s, i)               ? 8
+                         : (unsigned char)s.p[i] < 0x80 ? 1
+                                                        : utf8_len(str_slice(s, i, s.len));
 
         if (n == 0)
             return false;

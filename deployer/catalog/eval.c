@@ -72,24 +72,32 @@ const char *eval_unknown_in(const json_t *value)
     return found;
 }
 
+static json_t *mark_of(const char *key, json_t *value)
+{
+    json_t *mark = jsonx_must(json_object());
+
+    json_object_set_new_nocheck(mark, key, value);
+    return mark;
+}
+
 json_t *eval_left(struct buf *text)
 {
-    return jsonx_must(json_pack("{s:s%}", "$expr", buf_text(text), text->len));
+    return mark_of("$expr", text_json(buf_str(text)));
 }
 
 json_t *eval_absent(const char *what)
 {
-    return jsonx_must(json_pack("{s:s}", "$absent", what));
+    return mark_of("$absent", text_json(str_of(what)));
 }
 
 json_t *eval_poison(void)
 {
-    return jsonx_must(json_pack("{s:b}", "$poison", 1));
+    return mark_of("$poison", json_true());
 }
 
 json_t *eval_unknown(const char *what)
 {
-    return jsonx_must(json_pack("{s:s}", "$unknown", what));
+    return mark_of("$unknown", text_json(str_of(what)));
 }
 
 const char *eval_type_text(const json_t *value)
@@ -155,24 +163,18 @@ static const json_t *plain_member(const json_t *base, const json_t *key)
     return json_object_get(base, number);
 }
 
-struct err *eval_member(const json_t *base, const json_t *key, const char *what, json_t **ret)
+void eval_print_path(struct buf *out, const char *root, struct eval_path path, size_t count)
 {
-    const enum eval_mark mark = eval_mark(base);
+    buf_add_text(out, root == NULL ? "(...)" : root);
+    for (size_t i = 0; i < count && i < path.count; i++)
+        expr_print_accessor(out, path.keys[i]);
+}
 
-    if (mark == EVAL_POISON || mark == EVAL_ABSENT || mark == EVAL_UNKNOWN) {
-        *ret = json_incref((json_t *)(uintptr_t)base);
-        return NULL;
-    }
-    if (mark == EVAL_SECRET)
+/* There is no such member: it may come, it is absent, or `base` can't have it. */
+static struct err *no_member(const json_t *base, const json_t *key, const char *what, json_t **ret)
+{
+    if (eval_mark(base) == EVAL_SECRET)
         return err_new(ERR_CONFIG, 0, "%s is a secret: it has no members", what);
-    if (mark == EVAL_LEFT || eval_mark(key) == EVAL_LEFT) {
-        AUTO(buf) struct buf text = BUF_INIT(PRINT_MAX);
-
-        expr_print_value(&text, base);
-        expr_print_accessor(&text, key);
-        *ret = eval_left(&text);
-        return buf_check(&text, "an expression");
-    }
     if (!json_is_string(key) && !json_is_integer(key))
         return err_new(ERR_CONFIG, 0, "%s[...]: the key is %s, not a text or a whole number", what,
                 eval_type_text(key));
@@ -181,21 +183,38 @@ struct err *eval_member(const json_t *base, const json_t *key, const char *what,
     if (json_is_array(base) && !json_is_integer(key))
         return err_new(
                 ERR_CONFIG, 0, "%s is a list: it has no member '%s'", what, json_string_value(key));
-    const json_t *member = plain_member(base, key);
-
-    if (member == NULL && json_is_true(json_object_get(base, "$partial")))
-        return unknown_member(what, key, ret);
-    if (member == NULL)
-        return absent_member(what, key, ret);
-    *ret = json_incref((json_t *)(uintptr_t)member);
-    return NULL;
+    return json_is_true(json_object_get(base, "$partial")) ? unknown_member(what, key, ret)
+                                                           : absent_member(what, key, ret);
 }
 
-void eval_print_path(struct buf *out, const char *root, struct eval_path path, size_t count)
+/* The member of `base` at path[i]. */
+static struct err *member_at(
+        const json_t *base, const char *root, struct eval_path path, size_t i, json_t **ret)
 {
-    buf_add_text(out, root == NULL ? "(...)" : root);
-    for (size_t i = 0; i < count && i < path.count; i++)
-        expr_print_accessor(out, path.keys[i]);
+    const enum eval_mark mark = eval_mark(base);
+    const json_t *key = path.keys[i];
+    AUTO(buf) struct buf what = BUF_INIT(PRINT_MAX);
+
+    if (mark == EVAL_POISON || mark == EVAL_ABSENT || mark == EVAL_UNKNOWN) {
+        *ret = json_incref((json_t *)(uintptr_t)base);
+        return NULL;
+    }
+    if (mark == EVAL_LEFT || eval_mark(key) == EVAL_LEFT) {
+        expr_print_value(&what, base);
+        expr_print_accessor(&what, key);
+        *ret = eval_left(&what);
+        return buf_check(&what, "an expression");
+    }
+    const json_t *member = mark == EVAL_PLAIN && (json_is_string(key) || json_is_integer(key))
+                                   ? plain_member(base, key)
+                                   : NULL;
+
+    if (member != NULL) {
+        *ret = json_incref((json_t *)(uintptr_t)member);
+        return NULL;
+    }
+    eval_print_path(&what, root, path, i);
+    return no_member(base, key, buf_text(&what), ret);
 }
 
 static void release_values(json_t **values, size_t count)
@@ -215,7 +234,8 @@ static size_t plain_steps(json_t *const *keys, size_t count)
     return n;
 }
 
-static struct err *walk(struct eval *ev, const struct expr_node *n, json_t **keys, json_t **at)
+static struct err *walk(
+        struct eval *ev, const struct expr_node *n, json_t *const *keys, json_t **at)
 {
     const size_t count = n->count - 1;
     struct eval_path path = { .keys = (const json_t *const *)keys,
@@ -227,30 +247,22 @@ static struct err *walk(struct eval *ev, const struct expr_node *n, json_t **key
     else
         TRY(eval_value(ev, n->items[0], at));
     for (size_t i = used; i < count; i++) {
-        AUTO(buf) struct buf what = BUF_INIT(PRINT_MAX);
+        path.count = count;
         json_t *next = NULL;
 
-        path.count = count;
-        if (eval_mark(*at) == EVAL_PLAIN)
-            eval_print_path(&what, n->name, path, i);
-        TRY(eval_member(*at, keys[i], buf_text(&what), &next));
+        TRY(member_at(*at, n->name, path, i, &next));
         json_decref(*at);
         *at = next;
     }
     return NULL;
 }
 
-static struct err *eval_path(struct eval *ev, const struct expr_node *n, json_t **ret)
+/* One with steps that have to be evaluated. */
+static struct err *eval_dynamic_path(struct eval *ev, const struct expr_node *n, json_t **at)
 {
-    if (n->count == 0) {
-        size_t used = 0;
-
-        return ev->lookup(ev->arg, n->name, (struct eval_path){ 0 }, &used, ret);
-    }
     const size_t count = n->count - 1;
     json_t **keys = xcalloc(count, sizeof(*keys));
     struct err *e = NULL;
-    json_t *at = NULL;
     enum eval_mark worst = EVAL_PLAIN;
     size_t worst_at = 0;
 
@@ -264,17 +276,28 @@ static struct err *eval_path(struct eval *ev, const struct expr_node *n, json_t 
         }
     }
     if (e == NULL && (worst == EVAL_POISON || worst == EVAL_UNKNOWN))
-        at = json_incref(keys[worst_at]);
+        *at = json_incref(keys[worst_at]);
     else if (e == NULL && worst == EVAL_SECRET)
         e = err_new(ERR_CONFIG, 0, "a secret can't be a key");
     else if (e == NULL)
-        e = walk(ev, n, keys, &at);
+        e = walk(ev, n, keys, at);
     release_values(keys, count);
-    if (e != NULL)
-        json_decref(at);
-    else
-        *ret = at;
     return e;
+}
+
+static struct err *eval_path(struct eval *ev, const struct expr_node *n, json_t **ret)
+{
+    json_auto_t *at = NULL;
+    size_t used = 0;
+
+    if (n->count == 0)
+        return ev->lookup(ev->arg, n->name, (struct eval_path){ 0 }, &used, ret);
+    if (n->steps != NULL)
+        TRY(walk(ev, n, n->steps, &at));
+    else
+        TRY(eval_dynamic_path(ev, n, &at));
+    *ret = TAKE(at);
+    return NULL;
 }
 
 /* --- lists, maps, calls --- */

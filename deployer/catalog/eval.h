@@ -72,9 +72,6 @@ json_t *eval_left(struct buf *text);
 json_t *eval_absent(const char *what);
 json_t *eval_poison(void);
 json_t *eval_unknown(const char *what);
-/* Owned. One step: an absent mark named after `what` + the step where there is nothing. */
-MUST_CHECK struct err *eval_member(
-        const json_t *base, const json_t *key, const char *what, json_t **ret);
 /* "root.a[0]" of the first `count` steps. Adds to `out`. */
 void eval_print_path(struct buf *out, const char *root, struct eval_path path, size_t count);
 /* Whether a leftover expression can't be null (a secret, a text made of something). */

@@ -184,8 +184,12 @@ static struct err *resolve_text(struct resolver *r, struct str text, json_t **re
     };
     size_t offset = 0;
 
+    json_auto_t *value = NULL;
+
     TRY(expr_parse(arena, text, &n, &offset));
-    return eval_value(&ev, n, ret);
+    TRY(eval_value(&ev, n, &value));
+    *ret = jsonx_copy(value); /* until here it is shared with documents of others */
+    return NULL;
 }
 
 static struct err *resolve(struct resolver *r, const json_t *doc, json_t **ret)
@@ -224,15 +228,9 @@ struct err *expr_resolve(
         const json_t *doc, const struct expr_env *env, struct secret_table *secrets, json_t **ret)
 {
     struct resolver r = { .env = env, .secrets = secrets };
-    json_auto_t *value = NULL;
 
-    if (doc == NULL) {
-        *ret = NULL;
-        return NULL;
-    }
-    TRY(resolve(&r, doc, &value));
-    *ret = jsonx_copy(value); /* values are shared with documents of others until here */
-    return NULL;
+    *ret = NULL;
+    return doc == NULL ? NULL : resolve(&r, doc, ret);
 }
 
 bool expr_has_unknown(const json_t *doc, const char **ret_what)

@@ -164,5 +164,6 @@ struct err *lex_next(struct lex *l)
 
 bool lex_is(const struct lex *l, const char *mark)
 {
-    return l->kind == LEX_MARK && l->word.p[0] == mark[0] && str_eq(l->word, str_of(mark));
+    return l->kind == LEX_MARK && l->word.p[0] == mark[0]
+           && (mark[1] == '\0' ? l->word.len == 1 : l->word.len == 2 && l->word.p[1] == mark[1]);
 }

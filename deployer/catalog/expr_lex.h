@@ -24,6 +24,7 @@ struct lex {
 
 /* Moves to the next word. ERR_CONFIG; `offset` is where then. */
 MUST_CHECK struct err *lex_next(struct lex *l);
+/* Whether the word is this mark, which has one or two characters. */
 bool lex_is(const struct lex *l, const char *mark);
 
 #endif

@@ -41,6 +41,7 @@ struct expr_node {
     struct expr_node **items;
     const char **keys;
     size_t count;
+    json_t **steps; /* EXPR_PATH: the literals of items[1..] when all are; else NULL */
 };
 
 /* Whether `text` holds a "${" (also an escaped one), so that it is more than itself. */

@@ -262,6 +262,19 @@ static struct err *parse_accessor(struct parser *p, struct children *c)
     return NULL;
 }
 
+/* Most paths are a.b["c"][0]: no step has to be evaluated. */
+static json_t **literal_steps(struct parser *p, const struct children *c)
+{
+    json_t **steps = arena_alloc(p->arena, c->count * sizeof(*steps));
+
+    for (size_t i = 1; i < c->count; i++) {
+        if (c->items[i]->op != EXPR_LITERAL)
+            return NULL;
+        steps[i - 1] = c->items[i]->literal;
+    }
+    return steps;
+}
+
 static struct err *parse_postfix(struct parser *p, struct expr_node **ret)
 {
     struct expr_node *base = NULL;
@@ -279,6 +292,7 @@ static struct err *parse_postfix(struct parser *p, struct expr_node **ret)
     add_child(&c, base, NULL);
     while (lex_is(&p->lex, ".") || lex_is(&p->lex, "["))
         TRY(parse_accessor(p, &c));
+    n->steps = literal_steps(p, &c);
     *ret = n;
     return adopt(p, n, &c);
 }

@@ -98,10 +98,7 @@ struct err *expr_write_wire(
         add_string(out, (struct str){ .p = json_string_value(resolved),
                                 .len = json_string_length(resolved) });
     } else {
-        char *text = json_dumps(resolved, JSON_ENCODE_ANY);
-
-        buf_add_text(out, text == NULL ? "null" : text);
-        free(text);
+        jsonx_print(out, resolved, 0);
     }
     return buf_check(out, "a request");
 }

@@ -324,41 +324,23 @@ static void read_location(const struct reader *r, const struct doc_node *root, s
     k->fixed_location = k->has_location && strcmp(location, "stack") != 0 ? location : NULL;
 }
 
-/* Steps are the engine's to interpret; here only that they are lists of maps. */
-static const json_t *read_procedure(
-        const struct reader *r, const struct doc_node *map, const char *key, const char *at)
+/* Steps are the engine's to interpret; here only that they are maps. */
+static void check_procedure(const struct reader *r, const struct doc_node *list, const char *at)
 {
-    const struct doc_node *list = doc_get(map, key);
-
-    if (!reader_is_list(r, list, at))
-        return NULL;
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; list->kind == DOC_LIST && i < list->count; i++) {
         if (list->items[i]->kind != DOC_MAP)
             reader_error(r, list->items[i], at, "a step must be a map");
     }
-    return reader_json(r, map, key, at);
 }
 
-static const json_t *read_list(const struct reader *r, const struct doc_node *map, const char *key)
-{
-    return reader_is_list(r, doc_get(map, key), key) ? reader_json(r, map, key, key) : NULL;
-}
-
-static const json_t *read_map(const struct reader *r, const struct doc_node *map, const char *key)
-{
-    return reader_is_map(r, doc_get(map, key), key) ? reader_json(r, map, key, key) : NULL;
-}
-
-static const json_t *read_before(const struct reader *r, const struct doc_node *root)
+static void check_before(const struct reader *r, const struct doc_node *root)
 {
     static const char *const keys[] = { "check", "get", "post", "body", "when", "unless", "always",
         "updated", "each", "expect", "some", "none", "quota", "where", "used", "limit",
         "fails_with", "text", "reason", "wanted", "offer", "hint", "if", "values", "amount", NULL };
     const struct doc_node *list = doc_get(root, "before");
 
-    if (!reader_is_list(r, list, "before"))
-        return NULL;
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; list->kind == DOC_LIST && i < list->count; i++) {
         AUTO(free) char *at = xasprintf("before[%zu]", i);
 
         if (!reader_is_map(r, list->items[i], at))
@@ -366,27 +348,40 @@ static const json_t *read_before(const struct reader *r, const struct doc_node *
         reader_check_keys(r, list->items[i], at, keys);
         (void)reader_required(r, list->items[i], "check", at);
     }
-    return reader_json(r, root, "before", "before");
 }
 
+/* Those of its keys that others interpret: taken from its document as they are. */
 static void read_behaviour(const struct reader *r, const struct doc_node *root, struct kind *k)
 {
+    static const char *const procedures[] = { "ready", "run", "resume", "facts" };
+    const struct {
+        const char *key;
+        const json_t **to;
+        bool is_list;
+    } parts[] = { { "conflicts", &k->conflicts, true }, { "serial", &k->serial, true },
+        { "ready", &k->ready, true }, { "run", &k->run, true }, { "resume", &k->resume, true },
+        { "facts", &k->facts, true }, { "rules", &k->rules, true }, { "before", &k->before, true },
+        { "rights", &k->rights, true }, { "rollouts", &k->rollouts, false },
+        { "soft_delete", &k->soft_delete, false }, { "reset", &k->reset, false } };
     const struct doc_node *rollouts = doc_get(root, "rollouts");
 
-    k->conflicts = read_list(r, root, "conflicts");
-    k->serial = read_list(r, root, "serial");
-    k->ready = read_procedure(r, root, "ready", "ready");
-    k->run = read_procedure(r, root, "run", "run");
-    k->resume = read_procedure(r, root, "resume", "resume");
-    k->facts = read_procedure(r, root, "facts", "facts");
-    k->rollouts = read_map(r, root, "rollouts");
-    k->soft_delete = read_map(r, root, "soft_delete");
-    k->reset = read_map(r, root, "reset");
-    k->rules = read_list(r, root, "rules");
-    k->before = read_before(r, root);
-    k->rights = read_list(r, root, "rights");
-    for (size_t i = 0; k->rollouts != NULL && i < rollouts->count; i++)
-        (void)read_procedure(r, rollouts, rollouts->entries[i].key, "rollouts");
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        const struct doc_node *n = doc_get(root, parts[i].key);
+
+        if (parts[i].is_list ? reader_is_list(r, n, parts[i].key)
+                             : reader_is_map(r, n, parts[i].key))
+            *parts[i].to = json_object_get(k->document, parts[i].key);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(procedures); i++) {
+        if (json_object_get(k->document, procedures[i]) != NULL)
+            check_procedure(r, doc_get(root, procedures[i]), procedures[i]);
+    }
+    for (size_t i = 0; k->rollouts != NULL && i < rollouts->count; i++) {
+        if (reader_is_list(r, rollouts->entries[i].value, "rollouts"))
+            check_procedure(r, rollouts->entries[i].value, "rollouts");
+    }
+    if (k->before != NULL)
+        check_before(r, root);
 }
 
 static void read_head(const struct reader *r, const struct doc_node *root, struct kind *k)
@@ -465,8 +460,8 @@ struct kind *kind_parse(
     read_minutes(&r, doc_get(root, "minutes"), k);
     read_properties(&r, doc_get(root, "properties"), k);
     read_actions(&r, doc_get(root, "actions"), k);
+    k->document = reader_keep(arena, rest_of(root, diags));
     read_behaviour(&r, root, k);
     make_index(arena, k);
-    k->document = reader_keep(arena, rest_of(root, diags));
     return diags->errors == errors ? k : NULL;
 }

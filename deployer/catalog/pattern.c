@@ -95,8 +95,15 @@ static const char *group_end(const char *p, const char *end)
     return NULL;
 }
 
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+}
+
 static const char *atom_end(const char *p, const char *end)
 {
+    if (is_word(*p))
+        return p + 1;
     if (*p == '[')
         return class_end(p, end);
     if (*p == '(')
@@ -123,7 +130,7 @@ static bool read_quantifier(struct atom *a, const char *end)
 
     a->min = a->max = 1;
     a->behind = p;
-    if (p >= end)
+    if (p >= end || is_word(*p))
         return true;
     if (*p == '*' || *p == '+' || *p == '?') {
         a->min = *p == '+';

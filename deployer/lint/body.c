@@ -196,11 +196,9 @@ static struct str word_below(const char *known, const char *path, size_t len)
     return (struct str){ .p = word, .len = strcspn(word, ".[") };
 }
 
-/* Whether the kind knows `key` below `path`. */
-static bool is_known(const struct kind *k, const char *path, const char *key)
+/* Whether the kind knows `key` below the first `len` bytes of `path`. */
+static bool is_known(const struct kind *k, const char *path, size_t len, const char *key)
 {
-    const size_t len = strlen(path);
-
     for (size_t i = 0; i < k->property_count; i++) {
         if (str_eq(word_below(k->properties[i].path, path, len), str_of(key)))
             return true;
@@ -208,11 +206,10 @@ static bool is_known(const struct kind *k, const char *path, const char *key)
     return false;
 }
 
-/* The word below `path` that `key` may have been meant to be; NULL. */
+/* The word below the first `len` bytes of `path` that `key` may have been meant to be; NULL. */
 static const char *meant_below(
-        const struct kind *k, const char *path, const char *key, struct arena *arena)
+        const struct kind *k, const char *path, size_t len, const char *key, struct arena *arena)
 {
-    const size_t len = strlen(path);
     const char *words[256];
     size_t n = 0;
 
@@ -222,7 +219,7 @@ static const char *meant_below(
         if (word.len > 0)
             words[n++] = arena_str(arena, word);
     }
-    return text_suggest(str_of(key), words, n);
+    return n == 0 ? NULL : text_suggest(str_of(key), words, n);
 }
 
 /* ARM has both destinationPortRange and destinationPortRanges. */
@@ -233,13 +230,14 @@ static bool is_plural(const char *one, const char *many)
     return strncmp(one, many, len) == 0 && text_eq(many + len, "s");
 }
 
-static void check_key(const struct body *b, const char *parent, const char *path, const char *key,
+/* `path` ends with `key`; its first `parent` bytes are where that stands. */
+static void check_key(const struct body *b, size_t parent, const char *path, const char *key,
         const json_t *beside)
 {
-    if (is_known(b->resource->kind, parent, key))
+    if (is_known(b->resource->kind, path, parent, key))
         return;
     AUTO(arena) struct arena *arena = arena_new();
-    const char *meant = meant_below(b->resource->kind, parent, key, arena);
+    const char *meant = meant_below(b->resource->kind, path, parent, key, arena);
 
     if (meant == NULL || json_object_get(beside, meant) != NULL || is_plural(key, meant)
             || is_plural(meant, key))
@@ -252,10 +250,11 @@ static void check_key(const struct body *b, const char *parent, const char *path
 
 /* ---- the walk ---- */
 
-static void walk(const struct body *b, const json_t *value, struct buf *path)
+/* `p` is what the kind knows of `path`, or NULL. */
+static void walk(
+        const struct body *b, const json_t *value, struct buf *path, const struct kind_property *p)
 {
-    const struct kind_property *p =
-            path->len == 0 ? NULL : kind_property(b->resource->kind, buf_text(path));
+    const struct kind *kind = b->resource->kind;
     const size_t len = path->len;
     const char *key = NULL;
     json_t *member = NULL;
@@ -266,19 +265,20 @@ static void walk(const struct body *b, const json_t *value, struct buf *path)
     if (p != NULL)
         check_value(b, p, buf_text(path), value);
     json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
-        AUTO(free) char *parent = xstrdup(buf_text(path));
-
         if (strpbrk(key, ".[]{}") != NULL)
             continue;
-        buf_addf(path, "%s%s", len == 0 ? "" : ".", key);
-        if (kind_property(b->resource->kind, buf_text(path)) == NULL)
-            check_key(b, parent, buf_text(path), key, value);
-        walk(b, member, path);
+        buf_add_text(path, len == 0 ? "" : ".");
+        buf_add_text(path, key);
+        const struct kind_property *known = kind_property(kind, buf_text(path));
+
+        if (known == NULL)
+            check_key(b, len, buf_text(path), key, value);
+        walk(b, member, path, known);
         buf_truncate(path, len);
     }
     json_array_foreach ((json_t *)(uintptr_t)value, i, member) {
         buf_add_text(path, "[]");
-        walk(b, member, path);
+        walk(b, member, path, kind_property(kind, buf_text(path)));
         buf_truncate(path, len);
     }
 }
@@ -296,6 +296,6 @@ void lint_bodies(struct lint_run *run)
         if (b.resource->existing != NULL || !json_is_object(body))
             continue;
         check_required(&b, body);
-        walk(&b, body, &path);
+        walk(&b, body, &path, NULL);
     }
 }

@@ -223,8 +223,11 @@ static struct err *loop(struct judge *j, size_t at)
         const char *key = NULL;
 
         json_object_foreach (list, key, item) {
-            json_object_set_new(j->scope->vars, j->loops[at].name,
-                    jsonx_must(json_pack("{s:s, s:O}", "key", key, "value", item)));
+            json_t *entry = jsonx_must(json_object());
+
+            json_object_set_new(entry, "key", text_json(str_of(key)));
+            json_object_set(entry, "value", item);
+            json_object_set_new(j->scope->vars, j->loops[at].name, entry);
             TRY(loop(j, at + 1));
         }
     }
