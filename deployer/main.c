@@ -7,6 +7,7 @@
 
 #include "base/cancel.h"
 #include "base/err.h"
+#include "base/json_memory.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "commands/command.h"
@@ -90,6 +91,7 @@ int main(int argc, char **argv)
 {
     /* A core dump would hold the secrets that are never written otherwise. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    json_memory_setup();
     if (argc < 2) {
         print_help(stderr);
         return 64;

@@ -17,6 +17,7 @@
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf
 #pragma GCC poison strtok atoi atol atoll atof gets
+#pragma GCC poison json_dumps json_dumpb
 #pragma GCC poison localtime gmtime ctime asctime
 
 #endif

@@ -54,22 +54,33 @@ struct err *jsonx_load_file(const char *path, size_t max_bytes, json_t **ret)
     return jsonx_load(buf_str(&text), path, ret);
 }
 
+static int add_piece(const char *piece, size_t len, void *out)
+{
+    buf_add(out, piece, len);
+    return 0;
+}
+
+void jsonx_print(struct buf *out, const json_t *j, size_t flags)
+{
+    if (json_dump_callback(j, add_piece, out, flags | JSON_ENCODE_ANY) != 0)
+        die_oom();
+}
+
 char *jsonx_dump(const json_t *j)
 {
-    char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    struct buf text = BUF_INIT(SIZE_MAX);
 
-    if (text == NULL)
-        die_oom();
-    return text;
+    jsonx_print(&text, j, JSON_COMPACT | JSON_SORT_KEYS);
+    return buf_take(&text);
 }
 
 char *jsonx_pretty(const json_t *j)
 {
-    AUTO(free) char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    struct buf text = BUF_INIT(SIZE_MAX);
 
-    if (text == NULL)
-        die_oom();
-    return xasprintf("%s\n", text);
+    jsonx_print(&text, j, JSON_INDENT(2) | JSON_SORT_KEYS);
+    buf_add_char(&text, '\n');
+    return buf_take(&text);
 }
 
 const char *jsonx_text(const json_t *object, const char *key)

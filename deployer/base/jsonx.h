@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -23,6 +24,8 @@
 MUST_CHECK struct err *jsonx_load(struct str text, const char *what, json_t **ret);
 /* As jsonx_load from a file of at most max_bytes. */
 MUST_CHECK struct err *jsonx_load_file(const char *path, size_t max_bytes, json_t **ret);
+/* Adds it as jansson's `flags` ask for; json_dumps() gives memory that only jansson can free. */
+void jsonx_print(struct buf *out, const json_t *j, size_t flags);
 /* Sorted keys, compact. Owned text. */
 MUST_CHECK char *jsonx_dump(const json_t *j);
 /* Sorted keys, two spaces, a line end behind it. Owned text. */

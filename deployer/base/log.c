@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/jsonx.h"
 #include "base/secret.h"
 #include "base/text.h"
 
@@ -69,9 +70,8 @@ static void format_line(
         clock_rfc3339(clock_wall_ms(), now);
         json_auto_t *o = json_pack("{s:s, s:s, s:s, s:o}", "time", now, "level", level_names[level],
                 "event", event, "message", text_json(buf_str(message)));
-        AUTO(free) char *dumped = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
 
-        buf_add_text(line, dumped);
+        jsonx_print(line, o, JSON_COMPACT | JSON_SORT_KEYS);
     }
     buf_add_char(line, '\n');
 }

@@ -251,9 +251,9 @@ static void add_manifest(struct buf *out, const char *kind, const char *name,
             buf_addf(out, "  # %s is not shown\n", key);
             continue;
         }
-        AUTO(free) char *text = json_dumps(value, JSON_ENCODE_ANY);
-
-        buf_addf(out, "  %s: %s\n", key, text);
+        buf_addf(out, "  %s: ", key);
+        jsonx_print(out, value, 0);
+        buf_add_char(out, '\n');
     }
 }
 

@@ -61,11 +61,10 @@ const char *reply_find_header(const struct reply *r, const char *name)
 
 char *reply_dump(const json_t *j)
 {
-    char *text = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+    struct buf text = BUF_INIT(SIZE_MAX);
 
-    if (text == NULL)
-        die_oom();
-    return text;
+    jsonx_print(&text, j, JSON_COMPACT);
+    return buf_take(&text);
 }
 
 json_t *refusal_json(const struct err *e)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/jsonx.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/secret.h"
@@ -177,7 +178,7 @@ static void test_diags_json(void **state)
     diag_set_hint(&list, diag_add(&list, DIAG_WARNING, "c", at, "p", "more"), "do %s", "this");
     diag_add(&list, DIAG_ERROR, "a.b", at, "p", "text");
     json_auto_t *j = context_diags_json(&list);
-    AUTO(free) char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+    AUTO(free) char *text = jsonx_dump(j);
 
     assert_string_equal(text,
             "[{\"code\":\"a.b\",\"column\":4,\"file\":\"f\",\"line\":3,\"path\":\"p\",\"severity\":"

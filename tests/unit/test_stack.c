@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/jsonx.h"
 #include "stack/stack.h"
 
 struct fixture {
@@ -286,7 +287,7 @@ static void test_sources(void **state)
                 "\"pw\":{\"value\":\"hunter2\",\"sensitive\":true}}}"),
             0600));
     const struct stack *s = load(f, text, NULL, NULL);
-    AUTO(free) char *vars = json_dumps(s->vars, JSON_COMPACT | JSON_SORT_KEYS);
+    AUTO(free) char *vars = jsonx_dump(s->vars);
 
     assert_string_equal(said(f), "");
     assert_string_equal(vars, "{\"rev\":\"abc\",\"size\":12,\"tf\":{\"id\":\"x\"}}");
