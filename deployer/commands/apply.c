@@ -15,6 +15,7 @@
 #include "commands/firstwrite.h"
 #include "commands/runbook_set.h"
 #include "commands/session.h"
+#include "commands/verdict.h"
 #include "precheck/precheck.h"
 #include "report/plan_text.h"
 #include "report/progress.h"
@@ -219,7 +220,7 @@ static struct err *run(int argc, char **argv)
         { .name = "plan", .value = &o.plan_file },
         { .name = "auth", .value = &o.auth },
         { .name = "lock-timeout", .value = &o.lock_timeout },
-        { .name = "fail-on", .value = &o.fail_on },
+        VERDICT_FAIL_ON(&o.fail_on),
         { .name = "allow-replace", .list = &o.consent.replace },
         { .name = "allow-data-loss", .list = &o.consent.data_loss },
         { .name = "allow-adopt", .list = &o.consent.adopt },

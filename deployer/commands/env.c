@@ -11,6 +11,7 @@
 #include "commands/context.h"
 #include "commands/env_file.h"
 #include "commands/session.h"
+#include "commands/verdict.h"
 #include "report/dotenv_text.h"
 #include "stack/stack.h"
 
@@ -262,7 +263,7 @@ static struct err *run(int argc, char **argv)
         { .name = "file", .value = &e.options.file.file },
         { .name = "service", .value = &e.options.file.service },
         { .name = "context", .list = &e.options.file.context },
-        { .name = "fail-on", .value = &e.options.file.fail_on },
+        VERDICT_FAIL_ON(&e.options.file.fail_on),
         { .name = "template", .flag = &e.options.file.is_template },
         { .name = "table", .flag = &e.options.file.is_table },
     };

@@ -11,6 +11,7 @@
 #include "commands/verdict.h"
 #include "lint/contract.h"
 #include "report/dotenv_text.h"
+#include "report/findings.h"
 #include "report/lint_text.h"
 #include "stack/dotenv.h"
 
@@ -159,14 +160,11 @@ static struct err *find_contract(
 
 /* ---- check ---- */
 
-static struct err *write_findings(struct context *c, const struct checked *x)
+static struct err *write_findings(struct context *c, const struct checked *x, json_t *document)
 {
+    AUTO(free) char *why = findings_why(document);
     AUTO(buf) struct buf text = BUF_INIT(BUF_TEXT_MAX);
     const size_t count = json_array_size(x->findings);
-    json_auto_t *document = jsonx_must(json_pack("{s:i, s:s, s:s, s:s?, s:i, s:[], s:{}, s:O}",
-            "format_version", 1, "kind", "env", "file", x->path, "service",
-            jsonx_text(x->contract, "contract"), "variables", (int)x->dotenv.count, "checks",
-            "summary", "findings", x->findings));
 
     buf_addf(&text, "%s: %zu variable%s, ", x->path, x->dotenv.count,
             x->dotenv.count == 1 ? "" : "s");
@@ -175,6 +173,8 @@ static struct err *write_findings(struct context *c, const struct checked *x)
     else
         buf_addf(&text, "%zu finding%s\n", count, count == 1 ? "" : "s");
     report_lint_text(x->findings, c->has_color, &text);
+    if (why != NULL)
+        buf_addf(&text, "\n%s\n", why);
     TRY(context_write(c, "text", buf_str(&text)));
     TRY(verdict_write_reports(c, document));
     return context_write_json(c, document);
@@ -191,13 +191,15 @@ static struct err *check(struct context *c, const struct env_file_options *o, st
             .fn = on_finding,
             .arg = x });
 
-    TRY(write_findings(c, x));
-    if (not_judged != NULL)
-        return TAKE(not_judged);
-    json_auto_t *judged = jsonx_must(json_pack("{s:O}", "findings", x->findings));
+    json_auto_t *document = jsonx_must(json_pack("{s:i, s:s, s:s, s:s?, s:i, s:[], s:{}, s:O}",
+            "format_version", 1, "kind", "env", "file", x->path, "service",
+            jsonx_text(x->contract, "contract"), "variables", (int)x->dotenv.count, "checks",
+            "summary", "findings", x->findings));
 
     /* A file that is asked for by name has to be right: a warning fails, too. */
-    return verdict_status(judged, o->fail_on == NULL ? "warn" : o->fail_on);
+    verdict_set_fail_on(document, o->fail_on == NULL ? "warn" : o->fail_on);
+    TRY(write_findings(c, x, document));
+    return not_judged != NULL ? TAKE(not_judged) : verdict_status(document);
 }
 
 /* ---- formats ---- */

@@ -12,6 +12,7 @@
 #include "commands/marker.h"
 #include "commands/firstwrite.h"
 #include "commands/session.h"
+#include "commands/verdict.h"
 #include "report/html_plan.h"
 #include "report/plan_text.h"
 #include "report/style.h"
@@ -79,7 +80,7 @@ static struct err *run(int argc, char **argv)
         { .name = "auth", .value = &o.auth },
         { .name = "detailed-exitcode", .flag = &o.has_detailed_status },
         { .name = "drift", .flag = &o.has_drift },
-        { .name = "fail-on", .value = &o.fail_on },
+        VERDICT_FAIL_ON(&o.fail_on),
         { .name = "take-over", .flag = &o.is_taken_over },
         FIRSTWRITE_OPTIONS(o.checks),
     };

@@ -6,6 +6,7 @@
 #include "commands/runbook_set.h"
 #include "commands/verdict.h"
 #include "lint/lint.h"
+#include "report/findings.h"
 #include "stack/stack.h"
 
 static json_t *judge(struct context *c, const struct runbooks *set)
@@ -87,6 +88,14 @@ static const char *status_of(const json_t *findings)
     return status;
 }
 
+/* What is said of no service is said of the stack's own. */
+static const char *service_of(const json_t *finding)
+{
+    const char *service = jsonx_text(finding, "service");
+
+    return service == NULL ? "stack" : service;
+}
+
 static json_t *findings_of(const json_t *findings, const char *service)
 {
     json_t *own = jsonx_must(json_array());
@@ -94,7 +103,7 @@ static json_t *findings_of(const json_t *findings, const char *service)
     json_t *f = NULL;
 
     json_array_foreach ((json_t *)(uintptr_t)findings, i, f) {
-        if (text_eq(jsonx_text(f, "service"), service))
+        if (text_eq(service_of(f), service))
             json_array_append(own, f);
     }
     return own;
@@ -104,11 +113,12 @@ static json_t *check_of(const json_t *findings, const char *service)
 {
     json_t *own = findings_of(findings, service);
     const char *status = status_of(own);
-    const char *first = jsonx_text(json_array_get(own, 0), "cause");
+    const json_t *first = json_array_get(own, 0);
+    const char *cause = jsonx_text(first, jsonx_text(first, "cause") != NULL ? "cause" : "text");
 
     return jsonx_must(json_pack("{s:o, s:s, s:s, s:s, s:s?, s:i, s:o}", "name",
             jsonx_textf("%s.preflight", service), "service", service, "probe", "preflight",
-            "status", status, "reason", first, "duration_ms", 0, "findings", own));
+            "status", status, "reason", cause, "duration_ms", 0, "findings", own));
 }
 
 static void name_checks(json_t *findings)
@@ -117,11 +127,8 @@ static void name_checks(json_t *findings)
     json_t *f = NULL;
 
     json_array_foreach (findings, i, f) {
-        const char *service = jsonx_text(f, "service");
-
-        if (service != NULL)
-            json_object_set_new(f, "checks",
-                    jsonx_must(json_pack("[o]", jsonx_textf("%s.preflight", service))));
+        json_object_set_new(f, "checks",
+                jsonx_must(json_pack("[o]", jsonx_textf("%s.preflight", service_of(f)))));
     }
 }
 
@@ -183,15 +190,15 @@ struct err *preflight_check(struct context *c, const char *fail_on)
     json_auto_t *findings = NULL;
 
     TRY(preflight_findings(c, &findings));
-    json_auto_t *document = jsonx_must(json_pack("{s:O}", "findings", findings));
-    struct err *e = verdict_status(document, fail_on);
-
     print(c, findings);
-    if (e == NULL || err_kind(e) != ERR_FAILED)
-        return e;
-    err_free(e);
-    e = err_new(ERR_FAILED, 0, "%s: nothing was touched: the findings above would let it fail",
-            c->stack->file);
+    json_auto_t *document =
+            jsonx_must(json_pack("{s:o}", "findings", context_diags_json(&c->diags)));
+
+    verdict_set_fail_on(document, fail_on);
+    if (!findings_any_fails(document))
+        return NULL;
+    struct err *e = err_new(ERR_FAILED, 0,
+            "%s: nothing was touched: the findings above would let it fail", c->stack->file);
     err_set_hint(e, "mend them, or name them with a reason under 'ignore:' in the stack file");
     return e;
 }

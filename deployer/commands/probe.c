@@ -91,7 +91,7 @@ static struct err *run(int argc, char **argv)
         { .name = "server-name", .value = &o.server_name },
         { .name = "tls", .value = &o.tls },
         { .name = "client-mode", .value = &client_mode },
-        { .name = "fail-on", .value = &fail_on },
+        VERDICT_FAIL_ON(&fail_on),
         { .name = "write", .flag = &o.is_write },
     };
 
@@ -117,8 +117,9 @@ static struct err *run(int argc, char **argv)
     }
     json_auto_t *document = verdict_document(&set, "probe", checks, clock_now_ms() - started_ms);
 
+    verdict_set_fail_on(document, fail_on);
     TRY(verdict_write(&c, document));
-    return verdict_status(document, fail_on);
+    return verdict_status(document);
 }
 
 const struct command command_probe = {

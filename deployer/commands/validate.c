@@ -8,6 +8,7 @@
 #include "commands/context.h"
 #include "commands/preflight.h"
 #include "commands/verdict.h"
+#include "report/findings.h"
 #include "report/lint_text.h"
 #include "stack/stack.h"
 
@@ -32,8 +33,9 @@ static void add_others(struct buf *out, const struct context *c)
     buf_add_char(out, '\n');
 }
 
-static struct err *write_text(struct context *c, const json_t *findings)
+static struct err *write_text(struct context *c, const json_t *findings, const json_t *document)
 {
+    AUTO(free) char *why = findings_why(document);
     AUTO(buf) struct buf out = BUF_INIT(BUF_TEXT_MAX);
     const struct model *m = c->model;
     const size_t warnings = c->diags.count;
@@ -53,6 +55,8 @@ static struct err *write_text(struct context *c, const json_t *findings)
         buf_add_char(&out, '\n');
     add_others(&out, c);
     report_lint_text(findings, c->has_color, &out);
+    if (why != NULL)
+        buf_addf(&out, "\n%s\n", why);
     return context_write(c, "text", buf_str(&out));
 }
 
@@ -121,15 +125,16 @@ static struct err *write_json(struct context *c, bool with_documents, const json
 }
 
 /* A file that makes no model has messages only: the report formats show them as findings. */
-static struct err *write_reports(struct context *c, const json_t *findings)
+static json_t *document_of(const struct context *c, const json_t *findings, const char *fail_on)
 {
     json_auto_t *all = all_findings(c, findings);
-    json_auto_t *document =
-            c->model != NULL ? preflight_document(c, "validate", all)
-                             : jsonx_must(json_pack("{s:i, s:s, s:[], s:O}", "format_version", 1,
-                                     "kind", "validate", "checks", "findings", all));
+    json_t *document = c->model != NULL
+                               ? preflight_document(c, "validate", all)
+                               : jsonx_must(json_pack("{s:i, s:s, s:[], s:O}", "format_version", 1,
+                                       "kind", "validate", "checks", "findings", all));
 
-    return verdict_write_reports(c, document);
+    verdict_set_fail_on(document, fail_on);
+    return document;
 }
 
 static struct err *run(int argc, char **argv)
@@ -139,7 +144,7 @@ static struct err *run(int argc, char **argv)
     const char *fail_on = NULL;
     json_auto_t *findings = NULL;
     const struct context_option options[] = { { .name = "documents", .flag = &with_documents },
-        { .name = "fail-on", .value = &fail_on } };
+        VERDICT_FAIL_ON(&fail_on) };
 
     TRY(context_parse(&c, argc, argv,
             &(struct context_spec){ .options = options,
@@ -151,16 +156,14 @@ static struct err *run(int argc, char **argv)
 
     if (invalid == NULL)
         TRY(preflight_findings(&c, &findings));
+    json_auto_t *document = document_of(&c, findings, fail_on);
+
     if (context_wants(&c, "json"))
         TRY(write_json(&c, with_documents, findings));
     if (invalid == NULL && context_wants(&c, "text"))
-        TRY(write_text(&c, findings));
-    TRY(write_reports(&c, findings));
-    if (invalid != NULL)
-        return TAKE(invalid);
-    json_auto_t *judged = jsonx_must(json_pack("{s:O}", "findings", findings));
-
-    return verdict_status(judged, fail_on);
+        TRY(write_text(&c, findings, document));
+    TRY(verdict_write_reports(&c, document));
+    return invalid != NULL ? TAKE(invalid) : verdict_status(document);
 }
 
 const struct command command_validate = {
@@ -171,7 +174,7 @@ const struct command command_validate = {
              "everything that is wrong with line and column. Exit status 65 when something is.\n"
              "Then what it makes: bodies against their kinds, the rules of ARM and the lints of\n"
              "the runbooks. Exit status 1 when one of them is found.\n\n"
-             "      --fail-on SEVERITY   of findings: error (default), warn or note\n"
+             "      --fail-on SEVERITY   of findings and messages: error (default), warn or note\n"
              "      --documents          with -o json: what would be sent for each resource\n\n"
              "Formats: text (default), json, junit, sarif, markdown, github, html.\n" CONTEXT_USAGE,
     .run = run,

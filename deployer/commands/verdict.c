@@ -7,6 +7,7 @@
 #include "base/jsonx.h"
 #include "base/text.h"
 #include "commands/runbook_set.h"
+#include "report/findings.h"
 #include "report/html.h"
 #include "report/junit.h"
 #include "report/markdown.h"
@@ -198,28 +199,16 @@ struct err *verdict_write(struct context *c, const json_t *document)
     return context_write_json(c, document);
 }
 
-static int severity_of(const char *word)
-{
-    static const char *const words[] = { "note", "warning", "error" };
+const char *const verdict_severities[] = { "error", "warn", "warning", "note", NULL };
 
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (text_eq(word, words[i]))
-            return (int)i;
-    }
-    return text_eq(word, "warn") ? 1 : -1;
+void verdict_set_fail_on(json_t *document, const char *fail_on)
+{
+    const char *word = fail_on == NULL ? "error" : text_eq(fail_on, "warning") ? "warn" : fail_on;
+
+    json_object_set_new(document, "fail_on", jsonx_textf("%s", word));
 }
 
-struct err *verdict_status(const json_t *document, const char *fail_on)
+struct err *verdict_status(const json_t *document)
 {
-    const int limit = severity_of(fail_on == NULL ? "error" : fail_on);
-    bool is_failed = jsonx_int(json_object_get(document, "summary"), "fail", 0) > 0;
-    size_t i = 0;
-    json_t *f = NULL;
-
-    if (limit < 0)
-        return err_new(ERR_USAGE, 0, "--fail-on '%s' is not one of error, warn, note", fail_on);
-    json_array_foreach (json_object_get(document, "findings"), i, f) {
-        is_failed = is_failed || severity_of(jsonx_text(f, "severity")) >= limit;
-    }
-    return is_failed ? err_new(ERR_FAILED, 0, "%s", "") : NULL;
+    return findings_any_fails(document) ? err_new(ERR_FAILED, 0, "%s", "") : NULL;
 }

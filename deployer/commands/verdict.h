@@ -19,11 +19,19 @@ MUST_CHECK struct err *verdict_write(struct context *c, const json_t *document);
 /* To those that are the same for every command: junit, sarif, markdown, github, html. */
 MUST_CHECK struct err *verdict_write_reports(struct context *c, const json_t *document);
 /*
- * ERR_FAILED (said already) when a check failed or a finding is at or above `fail_on`: "error"
- * (default, NULL), "warn" or "note". ERR_USAGE for another word.
+ * The severity from which on a finding fails, into the document: before it is written, so that
+ * every format and the status say the same. NULL: "error".
  */
-MUST_CHECK struct err *verdict_status(const json_t *document, const char *fail_on);
+void verdict_set_fail_on(json_t *document, const char *fail_on);
+/* ERR_FAILED (said already) when something in it fails (report/findings.h). */
+MUST_CHECK struct err *verdict_status(const json_t *document);
 
+/* --fail-on SEVERITY as a context_option. */
+extern const char *const verdict_severities[];
+#define VERDICT_FAIL_ON(text)                                                                      \
+    {                                                                                              \
+        .name = "fail-on", .value = (text), .words = verdict_severities                            \
+    }
 #define VERDICT_FORMATS "text json junit sarif markdown github html"
 
 #endif

@@ -118,7 +118,7 @@ static struct err *run(int argc, char **argv)
     json_auto_t *checks = NULL;
     const struct context_option own[] = {
         { .name = "only", .list = &o.only },
-        { .name = "fail-on", .value = &o.fail_on },
+        VERDICT_FAIL_ON(&o.fail_on),
         { .name = "require-all", .flag = &o.is_require_all },
         { .name = "auth", .value = &o.auth },
         { .name = "env-file", .value = &o.env_file },
@@ -150,8 +150,9 @@ static struct err *run(int argc, char **argv)
     json_auto_t *document = verdict_document(&set, "verify", checks, clock_now_ms() - started_ms);
 
     set_stack(document, c.model);
+    verdict_set_fail_on(document, o.fail_on);
     TRY(verdict_write(&c, document));
-    return verdict_status(document, o.fail_on);
+    return verdict_status(document);
 }
 
 const struct command command_verify = {

@@ -101,6 +101,7 @@ struct err *verify_env_file(struct context *c, const char *file, const char *fai
     json_auto_t *document = verdict_document(&set, "verify", checks, clock_now_ms() - started_ms);
 
     json_object_set_new(document, "env_file", jsonx_textf("%s", file));
+    verdict_set_fail_on(document, fail_on);
     TRY(verdict_write(c, document));
-    return verdict_status(document, fail_on);
+    return verdict_status(document);
 }

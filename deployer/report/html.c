@@ -31,11 +31,14 @@ static void add_verdict(const json_t *document, struct buf *out)
     const json_t *summary = json_object_get(document, "summary");
     const int64_t failed = jsonx_int(summary, "fail", 0);
     const size_t others = json_array_size(json_object_get(document, "findings")) - errors;
+    AUTO(free) char *why = findings_why(document);
 
     if (errors > 0)
         buf_addf(out, "%zu error%s found", errors, errors == 1 ? "" : "s");
     else if (failed > 0)
         buf_addf(out, "%lld check%s failed", (long long)failed, failed == 1 ? "" : "s");
+    else if (why != NULL)
+        buf_add_text(out, why);
     else if (others > 0)
         buf_addf(out, "Nothing failed, %zu thing%s to look at", others, others == 1 ? "" : "s");
     else if (jsonx_int(summary, "pass", 0) == 0 && jsonx_int(summary, "skip", 0) > 0)

@@ -13,26 +13,77 @@ static void add_seconds(struct buf *out, int64_t ms)
     buf_addf(out, "%lld.%03lld", (long long)(ms / 1000), (long long)(ms % 1000));
 }
 
+static bool is_skipped(const json_t *check)
+{
+    return text_eq(jsonx_text(check, "status"), "skip");
+}
+
+static bool has_findings(const json_t *check)
+{
+    return json_array_size(json_object_get(check, "findings")) > 0;
+}
+
+static void add_place(const json_t *f, struct buf *out)
+{
+    if (jsonx_text(f, "file") == NULL)
+        return;
+    html_add(out, jsonx_text(f, "file"));
+    buf_addf(out, ":%lld: ", (long long)jsonx_int(f, "line", 1));
+}
+
 static void add_findings(const json_t *check, struct buf *out)
 {
     size_t i = 0;
     json_t *f = NULL;
 
     json_array_foreach (json_object_get(check, "findings"), i, f) {
-        html_add(out, jsonx_text(f, "runbook"));
+        AUTO(free) char *sentence = findings_sentence(f);
+
+        html_add(out, findings_id(f));
         buf_add_text(out, ": ");
-        html_add(out, jsonx_text(f, "cause"));
-        buf_add_text(out, "\nfix: ");
-        html_add(out, jsonx_text(f, "fix"));
+        add_place(f, out);
+        html_add(out, sentence);
         buf_add_char(out, '\n');
     }
 }
 
-static void add_case(const json_t *check, struct buf *out)
+static void add_failure(const json_t *document, const json_t *check, struct buf *out)
 {
-    const char *status = jsonx_text(check, "status");
+    const json_t *against = findings_against(document, check);
+    const json_t *first =
+            against != NULL ? against : json_array_get(json_object_get(check, "findings"), 0);
     const char *reason = jsonx_text(check, "reason");
-    const json_t *first = json_array_get(json_object_get(check, "findings"), 0);
+    AUTO(free) char *sentence = first == NULL ? xstrdup("failed") : findings_sentence(first);
+
+    buf_add_text(out, "      <failure type=\"");
+    html_add(out, first == NULL ? jsonx_text(check, "probe") : findings_id(first));
+    buf_add_text(out, "\" message=\"");
+    html_add(out, reason == NULL ? sentence : reason);
+    buf_add_text(out, "\">");
+    add_findings(check, out);
+    buf_add_text(out, "</failure>\n");
+}
+
+/* What does not fail and was found all the same is said, and counts as what it is. */
+static void add_said(const json_t *check, struct buf *out)
+{
+    const char *reason = jsonx_text(check, "reason");
+
+    if (is_skipped(check)) {
+        buf_add_text(out, "      <skipped message=\"");
+        html_add(out, reason == NULL ? "skipped" : reason);
+        buf_add_text(out, "\"/>\n");
+    }
+    if (!has_findings(check))
+        return;
+    buf_add_text(out, "      <system-out>");
+    add_findings(check, out);
+    buf_add_text(out, "</system-out>\n");
+}
+
+static void add_case(const json_t *document, const json_t *check, struct buf *out)
+{
+    const bool is_failure = findings_check_fails(document, check);
 
     buf_add_text(out, "    <testcase classname=\"");
     html_add(out, jsonx_text(check, "service"));
@@ -40,24 +91,15 @@ static void add_case(const json_t *check, struct buf *out)
     html_add(out, jsonx_text(check, "name"));
     buf_add_text(out, "\" time=\"");
     add_seconds(out, jsonx_int(check, "duration_ms", 0));
-    if (text_eq(status, "pass") || text_eq(status, "warn")) {
+    if (!is_failure && !is_skipped(check) && !has_findings(check)) {
         buf_add_text(out, "\"/>\n");
         return;
     }
     buf_add_text(out, "\">\n");
-    if (text_eq(status, "skip")) {
-        buf_add_text(out, "      <skipped message=\"");
-        html_add(out, reason == NULL ? "skipped" : reason);
-        buf_add_text(out, "\"/>\n");
-    } else {
-        buf_add_text(out, "      <failure type=\"");
-        html_add(out, first == NULL ? jsonx_text(check, "probe") : jsonx_text(first, "runbook"));
-        buf_add_text(out, "\" message=\"");
-        html_add(out, reason == NULL ? "failed" : reason);
-        buf_add_text(out, "\">");
-        add_findings(check, out);
-        buf_add_text(out, "</failure>\n");
-    }
+    if (is_failure)
+        add_failure(document, check, out);
+    else
+        add_said(check, out);
     buf_add_text(out, "    </testcase>\n");
 }
 
@@ -73,8 +115,9 @@ static bool is_in(const json_t *check, const char *service)
     return service == NULL || text_eq(jsonx_text(check, "service"), service);
 }
 
-static struct counts count(const json_t *checks, const char *service)
+static struct counts count(const json_t *document, const char *service)
 {
+    const json_t *checks = json_object_get(document, "checks");
     struct counts n = { 0 };
     size_t i = 0;
     json_t *c = NULL;
@@ -83,16 +126,16 @@ static struct counts count(const json_t *checks, const char *service)
         if (!is_in(c, service))
             continue;
         n.tests++;
-        n.failures += text_eq(jsonx_text(c, "status"), "fail");
-        n.skipped += text_eq(jsonx_text(c, "status"), "skip");
+        n.failures += findings_check_fails(document, c);
+        n.skipped += is_skipped(c) && !findings_check_fails(document, c);
         n.ms += jsonx_int(c, "duration_ms", 0);
     }
     return n;
 }
 
-static void add_suite(const json_t *checks, const char *service, struct buf *out)
+static void add_suite(const json_t *document, const char *service, struct buf *out)
 {
-    const struct counts n = count(checks, service);
+    const struct counts n = count(document, service);
     size_t i = 0;
     json_t *c = NULL;
 
@@ -102,9 +145,9 @@ static void add_suite(const json_t *checks, const char *service, struct buf *out
             n.tests, n.failures, n.skipped);
     add_seconds(out, n.ms);
     buf_add_text(out, "\">\n");
-    json_array_foreach ((json_t *)(uintptr_t)checks, i, c) {
+    json_array_foreach (json_object_get(document, "checks"), i, c) {
         if (is_in(c, service))
-            add_case(c, out);
+            add_case(document, c, out);
     }
     buf_add_text(out, "  </testsuite>\n");
 }
@@ -122,21 +165,9 @@ static bool is_first_of_service(const json_t *checks, size_t at)
 
 /* ---- findings that stand for themselves (validate): a case each ---- */
 
-static bool is_failure(const json_t *finding)
+static void add_finding_case(const json_t *document, const json_t *f, struct buf *out)
 {
-    return text_eq(jsonx_text(finding, "severity"), "error");
-}
-
-static void add_place(const json_t *f, struct buf *out)
-{
-    if (jsonx_text(f, "file") == NULL)
-        return;
-    html_add(out, jsonx_text(f, "file"));
-    buf_addf(out, ":%lld: ", (long long)jsonx_int(f, "line", 1));
-}
-
-static void add_finding_case(const json_t *f, struct buf *out)
-{
+    const bool is_failure = findings_fails(document, f);
     AUTO(free) char *sentence = findings_sentence(f);
 
     buf_add_text(out, "    <testcase classname=\"");
@@ -145,9 +176,8 @@ static void add_finding_case(const json_t *f, struct buf *out)
     add_place(f, out);
     html_add(out, findings_title(f));
     buf_add_text(out, "\" time=\"0.000\">\n      ");
-    /* What does not fail is said and counts as passed. */
-    buf_add_text(out, is_failure(f) ? "<failure type=\"" : "<system-out>");
-    if (is_failure(f)) {
+    buf_add_text(out, is_failure ? "<failure type=\"" : "<system-out>");
+    if (is_failure) {
         html_add(out, findings_id(f));
         buf_add_text(out, "\" message=\"");
         html_add(out, findings_title(f));
@@ -155,7 +185,7 @@ static void add_finding_case(const json_t *f, struct buf *out)
     }
     add_place(f, out);
     html_add(out, sentence);
-    buf_add_text(out, is_failure(f) ? "</failure>\n" : "</system-out>\n");
+    buf_add_text(out, is_failure ? "</failure>\n" : "</system-out>\n");
     buf_add_text(out, "    </testcase>\n");
 }
 
@@ -169,7 +199,7 @@ static void add_finding_suite(const json_t *document, struct buf *out)
     json_t *f = NULL;
 
     json_array_foreach ((json_t *)(uintptr_t)findings, i, f) {
-        failures += is_failure(f);
+        failures += findings_fails(document, f);
     }
     buf_addf(out, " tests=\"%zu\" failures=\"%zu\" errors=\"0\" time=\"0.000\">\n",
             count == 0 ? 1 : count, failures);
@@ -182,7 +212,7 @@ static void add_finding_suite(const json_t *document, struct buf *out)
         buf_addf(out, "    <testcase classname=\"%s\" name=\"nothing found\" time=\"0.000\"/>\n",
                 kind);
     json_array_foreach ((json_t *)(uintptr_t)findings, i, f) {
-        add_finding_case(f, out);
+        add_finding_case(document, f, out);
     }
     buf_add_text(out, "  </testsuite>\n</testsuites>\n");
 }
@@ -190,7 +220,7 @@ static void add_finding_suite(const json_t *document, struct buf *out)
 void report_junit(const json_t *document, struct buf *out)
 {
     const json_t *checks = json_object_get(document, "checks");
-    const struct counts n = count(checks, NULL);
+    const struct counts n = count(document, NULL);
 
     buf_add_text(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"deployer\"");
     if (json_array_size(checks) == 0) {
@@ -202,7 +232,7 @@ void report_junit(const json_t *document, struct buf *out)
     buf_add_text(out, "\">\n");
     for (size_t i = 0; i < json_array_size(checks); i++) {
         if (is_first_of_service(checks, i))
-            add_suite(checks, jsonx_text(json_array_get(checks, i), "service"), out);
+            add_suite(document, jsonx_text(json_array_get(checks, i), "service"), out);
     }
     buf_add_text(out, "</testsuites>\n");
 }

@@ -51,7 +51,8 @@ static void add_checks(const json_t *document, struct buf *out)
         char duration[CLOCK_DURATION_SIZE];
 
         clock_duration(jsonx_int(c, "duration_ms", 0), duration);
-        buf_addf(out, "| %s | ", mark_of(jsonx_text(c, "status")));
+        buf_addf(out, "| %s | ",
+                mark_of(findings_check_fails(document, c) ? "fail" : jsonx_text(c, "status")));
         add_cell(out, jsonx_text(c, "name"));
         buf_addf(out, " | %s | ", duration);
         add_cell(out, jsonx_text(c, "reason"));
@@ -127,6 +128,7 @@ static void add_heading(const json_t *document, struct buf *out)
 {
     const json_t *s = json_object_get(document, "summary");
     const char *stack = jsonx_text(document, "stack");
+    AUTO(free) char *why = findings_why(document);
 
     buf_addf(out, "## deployer %s", jsonx_text(document, "kind"));
     if (stack != NULL) {
@@ -140,6 +142,8 @@ static void add_heading(const json_t *document, struct buf *out)
         buf_addf(out, "%lld passed, %lld failed, %lld warned, %lld skipped\n\n",
                 (long long)jsonx_int(s, "pass", 0), (long long)jsonx_int(s, "fail", 0),
                 (long long)jsonx_int(s, "warn", 0), (long long)jsonx_int(s, "skip", 0));
+    if (why != NULL)
+        buf_addf(out, "❌ %s\n\n", why);
 }
 
 void report_markdown(const json_t *document, struct buf *out)

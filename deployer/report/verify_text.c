@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/jsonx.h"
 #include "base/text.h"
+#include "report/findings.h"
 #include "report/style.h"
 
 /* Where cause, fix and evidence begin. */
@@ -315,6 +316,7 @@ static void add_count(struct report *r, const char *word, const char *shown, boo
 
 static void add_summary(struct report *r)
 {
+    AUTO(free) char *why = findings_why(r->document);
     char duration[CLOCK_DURATION_SIZE];
     bool is_first = true;
 
@@ -325,6 +327,10 @@ static void add_summary(struct report *r)
     add_count(r, "warn", "warned", &is_first);
     add_count(r, "skip", "skipped", &is_first);
     buf_addf(r->out, " in %s\n", duration);
+    if (why != NULL) {
+        style_add(r->out, r->has_color, STYLE_BAD, why);
+        buf_add_char(r->out, '\n');
+    }
 }
 
 void report_verify_text(const json_t *document, bool has_color, size_t width, struct buf *out)

@@ -114,6 +114,16 @@ class Rows(unittest.TestCase):
             "bad stack": outputs("validate", "a stack#1.yaml", cwd=cls.folder),
             "good stack": outputs("validate", "stack.yaml", cwd=cls.folder),
         }
+        os.mkdir(os.path.join(cls.folder, "warned"))
+        shutil.copy(os.path.join(example, "stack.yaml"), os.path.join(cls.folder, "warned"))
+        with open(os.path.join(example, ".env.example")) as f, open(os.path.join(cls.folder, "warned", ".env"), "w") as to:
+            to.write(f.read() + "SALT=another-salt-that-counts\n")  # a warning: it is there twice
+        with open(os.path.join(cls.folder, "warned", "langfuse.env"), "w") as f:
+            f.write("DATABASE_URL=postgresql://a:b@c/d\nNEXTAUTH_URLL=http://x\n")
+        for level in ("error", "warn"):
+            more = ("--fail-on", level)
+            cls.rows["warned, " + level] = outputs("validate", "warned/stack.yaml", *more, cwd=cls.folder)
+            cls.rows["env, " + level] = outputs("env", "--check", "warned/langfuse.env", *more, cwd=cls.folder)
 
     @classmethod
     def tearDownClass(cls):
@@ -167,6 +177,21 @@ class Rows(unittest.TestCase):
     def test_junit_tells_failures(self):
         self.assertEqual(xml.fromstring(self.rows["bad stack"][1]["junit"]).get("failures"), "2")
         self.assertEqual(xml.fromstring(self.rows["good stack"][1]["junit"]).get("failures"), "0")
+
+    def test_junit_fails_where_the_command_does(self):
+        """From --fail-on on, in each form that has a verdict; what is below is still told."""
+        for name, (status, texts) in self.rows.items():
+            root = xml.fromstring(texts["junit"])
+            self.assertEqual(root.get("failures") != "0", status != 0, name)
+        self.assertEqual([self.rows["warned, " + level][0] for level in ("error", "warn")], [0, 1])
+        said = xml.fromstring(self.rows["warned, error"][1]["junit"]).find(".//system-out").text
+        self.assertRegex(said, r"dotenv\.twice: warned/\.env:\d+: SALT is set twice")
+        self.assertIn("❌ 1 finding at or above 'warn' fails", self.rows["warned, warn"][1]["markdown"])
+        self.assertIn("1 finding at or above 'warn' fails", html.unescape(self.rows["warned, warn"][1]["html"]))
+
+    def test_plan_judges_messages_too(self):
+        done = cli("plan", "warned/stack.yaml", "--fail-on", "warn", cwd=self.folder)
+        self.assertEqual((done.returncode, "nothing was touched" in done.stderr), (1, True), done.stderr)
 
     # ---- SARIF 2.1.0 ----
 
@@ -251,13 +276,16 @@ class Rows(unittest.TestCase):
             document = json.loads(text)
             self.assertEqual(document["format_version"], 1)
             self.assertIsInstance(document["findings"], list)
-            if "checks" in document and isinstance(document["checks"], list):
+            if document.get("kind") == "env":
+                self.assertIn(document["fail_on"], ("error", "warn"))
+            elif "checks" in document and isinstance(document["checks"], list):
                 self.check_document(document)
             else:
                 self.assertIn("valid", document, name)
 
     def check_document(self, document):
         self.assertIn(document["kind"], ("probe", "verify"))
+        self.assertEqual(document["fail_on"], "error")
         self.assertEqual(set(document["summary"]), {"pass", "fail", "warn", "skip"})
         self.assertEqual(sum(document["summary"].values()), len(document["checks"]))
         self.assertRegex(document["started"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")

@@ -106,6 +106,7 @@ SCENES = [
         "plan s.yaml --plan none", "apply s.yaml --images maybe", "apply s.yaml --lock-timeout soon", "force-unlock s.yaml", "apply s.yaml --auth magic")]),
     ("stack file", [(V, bad(t)) for t in (
         "", "- a\n", "a: [\n", "deployer: x\n", "deployer: 9\n", HEAD, STACK + "colour: red\n", STACK.replace("location", "lokation"),
+        STACK.replace("rg-s", "{}"),
         STACK.replace("stack: s", "stack: S!"), STACK.replace("japaneast", "[a]"), STACK.replace("{network: {use: network}}", "{x: {use: redys}}"),
         STACK.replace("{network: {use: network}}", "{x: {with: {}}}"), STACK.replace("use: network", "use: network, with: {adress_space: 1}"),
         STACK.replace("{network: {use: network}}", "{r: {use: redis, with: {clustering: none}}}"),
