@@ -353,6 +353,14 @@ static struct err *load_variables(const struct catalog *c, const char *service,
     return NULL;
 }
 
+struct place catalog_contract_place(const struct catalog *c, const char *service)
+{
+    const struct service *s = load_service(c, service, own_diags(c));
+    const struct doc_node *named = s == NULL ? NULL : doc_get(s->root, "contract");
+
+    return named == NULL ? (struct place){ 0 } : named->place;
+}
+
 const json_t *catalog_contract(
         const struct catalog *c, const char *service, const json_t *names, struct diag_list *diags)
 {

@@ -38,6 +38,8 @@ const json_t *catalog_service(const struct catalog *c, const char *name);
  */
 const json_t *catalog_contract(
         const struct catalog *c, const char *service, const json_t *names, struct diag_list *diags);
+/* Where the service's file names its contract; nowhere (.file NULL) where it has none. */
+struct place catalog_contract_place(const struct catalog *c, const char *service);
 
 struct catalog_options {
     const char *target; /* "azure" or "sandbox" */

@@ -241,8 +241,9 @@ struct err *environment_secrets(struct container *const *containers, size_t coun
                 continue;
             if (before != NULL && json_equal(before, v->value) != 1)
                 return err_new(ERR_CONFIG, 0,
-                        "%s has two values in the containers named: give each its own secrets",
-                        v->name);
+                        "%s has another value in container '%s' than in those before it: give each "
+                        "its own secrets",
+                        v->name, containers[i]->entry->key);
             if (before != NULL)
                 continue;
             json_object_set(by_name, name, v->value);

@@ -173,8 +173,6 @@ void eval_print_path(struct buf *out, const char *root, struct eval_path path, s
 /* There is no such member: it may come, it is absent, or `base` can't have it. */
 static struct err *no_member(const json_t *base, const json_t *key, const char *what, json_t **ret)
 {
-    if (eval_mark(base) == EVAL_SECRET)
-        return err_new(ERR_CONFIG, 0, "%s is a secret: it has no members", what);
     if (!json_is_string(key) && !json_is_integer(key))
         return err_new(ERR_CONFIG, 0, "%s[...]: the key is %s, not a text or a whole number", what,
                 eval_type_text(key));
@@ -185,6 +183,15 @@ static struct err *no_member(const json_t *base, const json_t *key, const char *
                 ERR_CONFIG, 0, "%s is a list: it has no member '%s'", what, json_string_value(key));
     return json_is_true(json_object_get(base, "$partial")) ? unknown_member(what, key, ret)
                                                            : absent_member(what, key, ret);
+}
+
+/* "secret.NAME" and nothing more: a text, whatever it turns out to be. */
+static bool is_left_secret(const json_t *value)
+{
+    const char *left = jsonx_text(value, "$expr");
+
+    return left != NULL && str_starts(str_of(left), STR("secret."))
+           && strpbrk(left + strlen("secret."), ".[ (?") == NULL;
 }
 
 /* The member of `base` at path[i]. */
@@ -198,6 +205,10 @@ static struct err *member_at(
     if (mark == EVAL_POISON || mark == EVAL_ABSENT || mark == EVAL_UNKNOWN) {
         *ret = json_incref((json_t *)(uintptr_t)base);
         return NULL;
+    }
+    if (mark == EVAL_SECRET || (mark == EVAL_LEFT && is_left_secret(base))) {
+        eval_print_path(&what, root, path, i);
+        return err_new(ERR_CONFIG, 0, "%s is a secret: it has no members", buf_text(&what));
     }
     if (mark == EVAL_LEFT || eval_mark(key) == EVAL_LEFT) {
         expr_print_value(&what, base);
@@ -268,7 +279,9 @@ static struct err *eval_dynamic_path(struct eval *ev, const struct expr_node *n,
 
     for (size_t i = 0; i < count && e == NULL; i++) {
         e = eval_value(ev, n->items[i + 1], &keys[i]);
-        const enum eval_mark m = keys[i] == NULL ? EVAL_PLAIN : eval_mark(keys[i]);
+        const enum eval_mark m = keys[i] == NULL           ? EVAL_PLAIN
+                                 : expr_is_secret(keys[i]) ? EVAL_SECRET
+                                                           : eval_mark(keys[i]);
 
         if (m > worst) {
             worst = m;
@@ -278,7 +291,8 @@ static struct err *eval_dynamic_path(struct eval *ev, const struct expr_node *n,
     if (e == NULL && (worst == EVAL_POISON || worst == EVAL_UNKNOWN))
         *at = json_incref(keys[worst_at]);
     else if (e == NULL && worst == EVAL_SECRET)
-        e = err_new(ERR_CONFIG, 0, "a secret can't be a key");
+        e = err_new(
+                ERR_CONFIG, 0, "a secret can't be a key: what it chooses would show a part of it");
     else if (e == NULL)
         e = walk(ev, n, keys, at);
     release_values(keys, count);

@@ -45,7 +45,7 @@ static struct err *read_code(struct lex *l)
         const char *at = lower == '\0' ? NULL : strchr(digits, lower);
 
         if (at == NULL)
-            return err_new(ERR_CONFIG, 0, "\\u wants four hex digits");
+            return err_new(ERR_CONFIG, 0, "\\u wants four hexadecimal digits, such as \\u00e9");
         code = code * 16 + (unsigned)(at - digits);
     }
     l->at += 4;
@@ -53,6 +53,16 @@ static struct err *read_code(struct lex *l)
         return err_new(ERR_CONFIG, 0, "\\u%04x is not a character", code);
     add_utf8(&l->quoted, code);
     return NULL;
+}
+
+static struct err *unknown_escape(const struct lex *l)
+{
+    AUTO(buf) struct buf shown = BUF_INIT(64);
+
+    text_add_escaped(&shown, str_slice(l->text, l->at - 1, l->at));
+    return err_new(ERR_CONFIG, 0,
+            "\\%s is no escape: there are \\\\ \\' \\\" \\$ \\n \\t \\r and \\u with four digits",
+            buf_text(&shown));
 }
 
 static struct err *read_escape(struct lex *l)
@@ -67,7 +77,7 @@ static struct err *read_escape(struct lex *l)
     else if (c != '\0' && strchr("\\'\"$", c) != NULL)
         buf_add_char(&l->quoted, c);
     else
-        return err_new(ERR_CONFIG, 0, "an escape is one of \\\\ \\' \\\" \\$ \\n \\t \\r \\u0000");
+        return unknown_escape(l);
     return NULL;
 }
 

@@ -165,7 +165,7 @@ static struct err *run_base64decode(const struct func_call *c, json_t **ret)
         return err_new(ERR_CONFIG, 0, "wants base64");
     }
     if (!text_is_utf8(buf_str(&out)) || (out.len > 0 && memchr(out.p, '\0', out.len) != NULL))
-        return err_new(ERR_CONFIG, 0, "what comes out is no text");
+        return err_new(ERR_CONFIG, 0, "what comes out is no text (UTF-8 without a NUL byte)");
     return func_give(c, &out, ret);
 }
 

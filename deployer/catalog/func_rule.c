@@ -218,8 +218,15 @@ struct err *func_rewrite(const struct func_call *c, json_t **ret)
 
     if (!json_is_string(c->args[1]) || to == NULL)
         return err_new(ERR_CONFIG, 0, "wants a text, a pattern and a text");
-    if (regcomp(&compiled, json_string_value(c->args[1]), REG_EXTENDED) != 0)
-        return err_new(ERR_CONFIG, 0, "'%s' is not a pattern", json_string_value(c->args[1]));
+    const int rc = regcomp(&compiled, json_string_value(c->args[1]), REG_EXTENDED);
+
+    if (rc != 0) {
+        char reason[128];
+
+        regerror(rc, NULL, reason, sizeof(reason));
+        return err_new(
+                ERR_CONFIG, 0, "'%s' is not a pattern: %s", json_string_value(c->args[1]), reason);
+    }
     const bool is_found = text != NULL && regexec(&compiled, text, GROUPS_MAX, groups, 0) == 0;
 
     *ret = is_found ? with_groups(text, groups, to) : json_null();

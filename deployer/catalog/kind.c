@@ -324,12 +324,22 @@ static void read_location(const struct reader *r, const struct doc_node *root, s
     k->fixed_location = k->has_location && strcmp(location, "stack") != 0 ? location : NULL;
 }
 
-/* Steps are the engine's to interpret; here only that they are maps. */
-static void check_procedure(const struct reader *r, const struct doc_node *list, const char *at)
+/* Steps are the engine's to interpret; here only that they are lists of maps, and not too deep. */
+static void check_procedure(
+        const struct reader *r, const struct doc_node *list, const char *at, unsigned depth)
 {
+    if (depth > KIND_STEPS_DEPTH_MAX) {
+        reader_error(r, list, at, "steps stand in each other deeper than %u lists",
+                KIND_STEPS_DEPTH_MAX);
+        return;
+    }
     for (size_t i = 0; list->kind == DOC_LIST && i < list->count; i++) {
+        const struct doc_node *inner = doc_get(list->items[i], "do");
+
         if (list->items[i]->kind != DOC_MAP)
             reader_error(r, list->items[i], at, "a step must be a map");
+        else if (inner != NULL && reader_is_list(r, inner, at))
+            check_procedure(r, inner, at, depth + 1);
     }
 }
 
@@ -374,14 +384,15 @@ static void read_behaviour(const struct reader *r, const struct doc_node *root, 
     }
     for (size_t i = 0; i < ARRAY_LEN(procedures); i++) {
         if (json_object_get(k->document, procedures[i]) != NULL)
-            check_procedure(r, doc_get(root, procedures[i]), procedures[i]);
+            check_procedure(r, doc_get(root, procedures[i]), procedures[i], 1);
     }
     for (size_t i = 0; k->rollouts != NULL && i < rollouts->count; i++) {
         if (reader_is_list(r, rollouts->entries[i].value, "rollouts"))
-            check_procedure(r, rollouts->entries[i].value, "rollouts");
+            check_procedure(r, rollouts->entries[i].value, "rollouts", 1);
     }
     if (k->before != NULL)
         check_before(r, root);
+    k->rules_place = k->rules == NULL ? root->place : doc_get(root, "rules")->place;
 }
 
 static void read_head(const struct reader *r, const struct doc_node *root, struct kind *k)

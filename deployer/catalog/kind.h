@@ -108,13 +108,17 @@ struct kind {
     const json_t *before;      /* what is asked before the first write (docs/catalog.md), or NULL */
     const json_t *rights;      /* actions that a write needs besides its own, or NULL */
     const json_t *rules;       /* preflight rules between properties (docs/catalog.md), or NULL */
-    const json_t *document;    /* the file without `properties`, for keys that are not here */
+    struct place rules_place;
+    const json_t *document; /* the file without `properties`, for keys that are not here */
     struct place place;
     /* for kind_property */
     const struct kind_index *index; /* paths and aliases, sorted */
     size_t index_count;
     bool has_free_maps; /* a path holds {} */
 };
+
+/* Lists of steps in each other: the procedure itself, and `do` in `do`. */
+#define KIND_STEPS_DEPTH_MAX 4u
 
 /*
  * The knowledge of a property by its path: "properties.template.containers[].image"; list indexes

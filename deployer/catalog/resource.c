@@ -321,6 +321,18 @@ static void build(struct building *b)
     set_depends_on(b);
 }
 
+static void several_resources(struct expansion *x, const struct instance *in)
+{
+    AUTO(buf) struct buf names = BUF_INIT(BUF_TEXT_MAX);
+    struct diag *d = diag_add(x->diags, DIAG_ERROR, "stack.existing", in->existing->place, in->name,
+            "service '%s' has %zu resources: write existing: {RESOURCE: ID}", in->spec->name,
+            in->spec->resource_count);
+
+    for (size_t i = 0; i < in->spec->resource_count; i++)
+        buf_addf(&names, "%s%s", i == 0 ? "" : ", ", in->spec->resources[i].name);
+    diag_set_hint(x->diags, d, "its resources are: %s", buf_text(&names));
+}
+
 /* The stack may name as existing only what the service has. */
 static void check_existing(struct expansion *x, const struct instance *in)
 {
@@ -332,9 +344,7 @@ static void check_existing(struct expansion *x, const struct instance *in)
     if (in->existing == NULL)
         return;
     if (in->existing->kind != DOC_MAP && in->spec->main == NULL && count != 1)
-        diag_add(x->diags, DIAG_ERROR, "stack.existing", in->existing->place, in->name,
-                "service '%s' has several resources: write existing: {RESOURCE: ID}",
-                in->spec->name);
+        several_resources(x, in);
     for (size_t i = 0; in->existing->kind == DOC_MAP && i < in->existing->count; i++) {
         const struct doc_entry *e = &in->existing->entries[i];
 

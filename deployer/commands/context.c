@@ -322,12 +322,8 @@ static struct err *interpret(struct parse *p)
                     p->command, p->timeout);
         }
     }
-    if (c->resolver != NULL) {
-        struct resolve *r = NULL;
-
-        TRY(resolve_new(&(struct http_dial){ .resolver = c->resolver }, &r));
-        resolve_free(r);
-    }
+    if (c->resolver != NULL)
+        TRY(err_wrap(resolve_check(c->resolver), "%s", p->command));
     c->has_color = may_color(p, STDOUT_FILENO);
     c->has_stderr_color = may_color(p, STDERR_FILENO);
     return NULL;

@@ -10,6 +10,7 @@
 #include "commands/runbook_set.h"
 #include "commands/verdict.h"
 #include "lint/contract.h"
+#include "lint/lint.h"
 #include "report/dotenv_text.h"
 #include "report/findings.h"
 #include "report/lint_text.h"
@@ -152,6 +153,8 @@ static struct err *find_contract(
     if (c->catalog == NULL)
         TRY(context_load_catalog(c));
     *ret = catalog_contract(c->catalog, service, NULL, &c->diags);
+    if (c->catalogs.count > 0)
+        lint_check_contract(c->catalog, service, &c->diags);
     TRY(context_check_diags(c, "the contract"));
     if (*ret == NULL)
         return err_new(ERR_USAGE, 0, "env: service '%s' has no contract", service);

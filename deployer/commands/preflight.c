@@ -7,6 +7,7 @@
 #include "commands/verdict.h"
 #include "lint/lint.h"
 #include "report/findings.h"
+#include "precheck/terms.h"
 #include "stack/stack.h"
 
 static json_t *judge(struct context *c, const struct runbooks *set)
@@ -29,23 +30,49 @@ static bool is_own(const struct context *c, const char *file)
     return false;
 }
 
+static void check_questions(struct context *c, const struct kind *k)
+{
+    size_t i = 0;
+    json_t *question = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)k->before, i, question) {
+        AUTO(err) struct err *e = terms_check(question);
+        AUTO(free) char *path = xasprintf("before[%zu]", i);
+
+        if (e != NULL)
+            diag_add(&c->diags, DIAG_ERROR, "catalog", k->place, path, "%s", err_text(e));
+    }
+}
+
 /* Rules that can't be read would never find anything. Those that are built in have a test. */
 static void check_own_rules(struct context *c, const struct runbooks *set)
 {
     const struct kind *last = NULL;
+    const char *name = NULL;
+    json_t *service = NULL;
 
     if (c->stack->catalog_count == 0)
         return;
     for (size_t i = 0; i < c->model->resource_count; i++) {
         const struct kind *k = c->model->resources[i].kind;
 
-        if (k != last && is_own(c, k->place.file))
-            lint_check_list(k->rules, k->name, k->place, &c->diags);
+        if (k != last && is_own(c, k->place.file)) {
+            lint_check_list(k->rules, k->name, k->rules_place, &c->diags);
+            check_questions(c, k);
+        }
         last = k;
+    }
+    json_object_foreach ((json_t *)(uintptr_t)c->model->services, name, service) {
+        const char *use = jsonx_text(service, "use");
+        const char *file = catalog_contract_place(c->catalog, use).file;
+
+        if (file != NULL && is_own(c, file))
+            lint_check_contract(c->catalog, use, &c->diags);
     }
     for (size_t i = 0; i < set->count; i++) {
         if (is_own(c, set->items[i].place.file))
-            lint_check_list(set->items[i].lint, set->items[i].id, set->items[i].place, &c->diags);
+            lint_check_list(
+                    set->items[i].lint, set->items[i].id, set->items[i].lint_place, &c->diags);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "engine/procedure.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,8 +8,9 @@
 #include "base/clock.h"
 #include "base/jsonx.h"
 #include "base/str.h"
+#include "catalog/kind.h"
 
-#define DEPTH_MAX 4u
+#define DEPTH_MAX KIND_STEPS_DEPTH_MAX
 #define TIMEOUT_MIN 10.0
 #define POLL_S 2.0
 /* The first look comes early: what is quick (or the sandbox) is not kept waiting by poll_s. */
@@ -229,11 +231,7 @@ static void open_list(struct procedure *p, const json_t *step, json_t *answer, i
         advance(p, now_ms);
         return;
     }
-    if (p->depth == DEPTH_MAX) {
-        json_decref(items);
-        fail(p, err_new(ERR_CONFIG, 0, "procedure: lists are nested too deep"));
-        return;
-    }
+    assert(p->depth < DEPTH_MAX); /* a kind with deeper ones is not read */
     p->frames[p->depth++] = (struct frame){ .steps = json_object_get(step, "do"), .items = items };
     json_object_set(p->names, "item", json_array_get(items, 0));
     begin_step(p, now_ms);

@@ -91,9 +91,20 @@ struct err *resolve_new(const struct http_dial *dial, struct resolve **ret)
     if (dial->resolver != NULL
             && ares_set_servers_ports_csv(r->channel, dial->resolver) != ARES_SUCCESS) {
         resolve_free(r);
-        return err_new(ERR_USAGE, 0, "resolver '%s' is not ADDRESS[:PORT]", dial->resolver);
+        return err_new(ERR_USAGE, 0,
+                "the resolver '%s' is not ADDRESS[:PORT], such as 10.0.0.4 or 10.0.0.4:5353",
+                dial->resolver);
     }
     *ret = r;
+    return NULL;
+}
+
+struct err *resolve_check(const char *resolver)
+{
+    struct resolve *r = NULL;
+
+    TRY(resolve_new(&(struct http_dial){ .resolver = resolver }, &r));
+    resolve_free(r);
     return NULL;
 }
 

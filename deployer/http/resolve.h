@@ -16,6 +16,8 @@ struct resolve;
  * that is no address. */
 MUST_CHECK struct err *resolve_new(const struct http_dial *dial, struct resolve **ret);
 void resolve_free(struct resolve *r);
+/* Whether the text is a resolver that resolve_new takes: ERR_USAGE else. */
+MUST_CHECK struct err *resolve_check(const char *resolver);
 
 /* `address` is text and already mapped; NULL with an error (taken by fn). */
 typedef void resolve_done(void *arg, const char *address, struct err *e);

@@ -408,17 +408,23 @@ struct err *contract_check(const json_t *contract)
     size_t i = 0;
     json_t *rule = NULL;
 
+    if (!json_is_object(contract))
+        return err_new(ERR_CONFIG, 0, "a contract is a map of variables, rules and more");
     json_object_foreach (json_object_get(contract, "variables"), name, variable) {
         bool is_known = false;
 
         for (size_t t = 0; t < ARRAY_LEN(types); t++)
             is_known = is_known || text_eq(types[t], jsonx_text(variable, "type"));
         if (!is_known)
-            return err_new(ERR_CONFIG, 0, "%s: no such type", name);
+            return err_new(ERR_CONFIG, 0,
+                    "variable %s: the type '%s' is none of string, boolean, number, integer, enum, "
+                    "url",
+                    name, jsonx_text(variable, "type") == NULL ? "" : jsonx_text(variable, "type"));
     }
     json_array_foreach (json_object_get(contract, "rules"), i, rule) {
         if (jsonx_text(rule, "id") == NULL)
-            return err_new(ERR_CONFIG, 0, "rule %zu has no id", i + 1);
+            return err_new(ERR_CONFIG, 0, "rule %zu has no id: a finding is told and ignored by it",
+                    i + 1);
         TRY(err_wrap(rule_check(rule), "%s", jsonx_text(rule, "id")));
     }
     return NULL;

@@ -186,7 +186,7 @@ static void judge_kinds(struct lint_run *run)
 
         json_array_foreach ((json_t *)(uintptr_t)r->kind->rules, k, rule) {
             if (json_object_get(rule, "changes") == NULL)
-                lint_judge(run, rule, vars, r->kind->place, &w);
+                lint_judge(run, rule, vars, r->kind->rules_place, &w);
         }
     }
 }
@@ -330,6 +330,16 @@ void lint_check_list(
     }
 }
 
+void lint_check_contract(const struct catalog *c, const char *service, struct diag_list *diags)
+{
+    const json_t *contract = catalog_contract(c, service, NULL, diags);
+    AUTO(err) struct err *e = contract == NULL ? NULL : contract_check(contract);
+
+    if (e != NULL)
+        diag_add(diags, DIAG_ERROR, "contract", catalog_contract_place(c, service), "contract",
+                "%s", err_text(e));
+}
+
 void lint_check_rules(
         const struct catalog *c, const struct runbooks *runbooks, struct diag_list *diags)
 {
@@ -337,18 +347,11 @@ void lint_check_rules(
         const struct kind *k = catalog_kind_at(c, i);
 
         if (k != NULL)
-            lint_check_list(k->rules, k->name, k->place, diags);
+            lint_check_list(k->rules, k->name, k->rules_place, diags);
     }
-    for (size_t i = 0; i < catalog_service_count(c); i++) {
-        const char *name = catalog_service_name(c, i);
-        const json_t *contract = catalog_contract(c, name, NULL, diags);
-        AUTO(err) struct err *e = contract == NULL ? NULL : contract_check(contract);
-
-        if (e != NULL)
-            diag_add(diags, DIAG_ERROR, "contract", (struct place){ .file = name }, name, "%s",
-                    err_text(e));
-    }
+    for (size_t i = 0; i < catalog_service_count(c); i++)
+        lint_check_contract(c, catalog_service_name(c, i), diags);
     for (size_t i = 0; runbooks != NULL && i < runbooks->count; i++)
-        lint_check_list(
-                runbooks->items[i].lint, runbooks->items[i].id, runbooks->items[i].place, diags);
+        lint_check_list(runbooks->items[i].lint, runbooks->items[i].id,
+                runbooks->items[i].lint_place, diags);
 }

@@ -36,6 +36,9 @@ MUST_CHECK json_t *lint_stack(const struct lint_input *in, struct diag_list *dia
 /* The form of some rules; `name` is what they are of. Errors go to `diags`, at `place`. */
 void lint_check_list(
         const json_t *rules, const char *name, struct place place, struct diag_list *diags);
+/* The form of a service's contract, if it has one. Errors go to `diags`, where its file is named.
+ */
+void lint_check_contract(const struct catalog *c, const char *service, struct diag_list *diags);
 /* The forms of all rules of kinds, runbooks and contracts. */
 void lint_check_rules(
         const struct catalog *c, const struct runbooks *runbooks, struct diag_list *diags);

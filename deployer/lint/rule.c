@@ -196,7 +196,7 @@ static struct err *judge_one(struct judge *j)
     json_auto_t *holds = NULL;
 
     if (++j->rounds > RULE_ROUNDS_MAX)
-        return err_new(ERR_LIMIT, 0, "more than %u combinations", RULE_ROUNDS_MAX);
+        return err_new(ERR_LIMIT, 0, "its `for` makes more than %u combinations", RULE_ROUNDS_MAX);
     if (j->when.text.p != NULL) {
         TRY(evaluate_part(j, &j->when, &when));
         if (!json_is_true(when))
@@ -248,9 +248,11 @@ static struct err *prepare(struct judge *j)
         const struct str text = { .p = json_string_value(value), .len = json_string_length(value) };
 
         if (j->loop_count == ARRAY_LEN(j->loops))
-            return err_new(ERR_CONFIG, 0, "for: more than %zu names", ARRAY_LEN(j->loops));
+            return err_new(ERR_CONFIG, 0, "for: %zu names are more than %zu",
+                    json_object_size(json_object_get(j->rule, "for")), ARRAY_LEN(j->loops));
         if (text.p == NULL)
-            return err_new(ERR_CONFIG, 0, "for.%s is no text", key);
+            return err_new(ERR_CONFIG, 0,
+                    "for.%s is no text: an expression that gives a list or a map", key);
         j->loops[j->loop_count].list = (struct part){ .what = "list", .text = text };
         j->loops[j->loop_count++].name = key;
     }
@@ -341,14 +343,14 @@ struct err *rule_check(const json_t *rule)
     json_t *value = NULL;
 
     if (!json_is_object(rule))
-        return err_new(ERR_CONFIG, 0, "a rule is a map");
+        return err_new(ERR_CONFIG, 0, "a rule is a map of 'when' or 'assert', 'text' and more");
     json_object_foreach ((json_t *)(uintptr_t)rule, key, value) {
         bool is_known = key[0] == 'x' && key[1] == '-';
 
         for (size_t i = 0; i < ARRAY_LEN(keys); i++)
             is_known = is_known || text_eq(key, keys[i]);
         if (!is_known)
-            return err_new(ERR_CONFIG, 0, "a rule has no '%s'", key);
+            return err_new(ERR_CONFIG, 0, "a rule has no key '%s'", key);
     }
     if (jsonx_text(rule, "text") == NULL)
         return err_new(ERR_CONFIG, 0, "a rule needs a text");

@@ -129,7 +129,7 @@ static struct err *check_text(struct arena *arena, const char *key, const json_t
     size_t offset = 0;
 
     if (!json_is_string(text))
-        return err_new(ERR_CONFIG, 0, "%s is no text", key);
+        return err_new(ERR_CONFIG, 0, "%s: an expression is a text", key);
     return err_wrap(expr_parse(arena, str_of(json_string_value(text)), &node, &offset),
             "%s: '%s' at %zu", key, json_string_value(text), offset);
 }

@@ -160,8 +160,11 @@ struct err *endpoint_parse(struct str url, const struct endpoint_options *o, str
 
         uri_add_host(&u, name, 0);
     }
-    if (u.host_count != 1 || u.hosts[0].name[0] == '\0')
-        return err_new(ERR_USAGE, 0, "the URL needs one host");
+    if (u.host_count > 1)
+        return err_new(ERR_USAGE, 0, "%s names %zu hosts: probe one at a time", buf_text(&shown),
+                u.host_count);
+    if (u.host_count == 0 || u.hosts[0].name[0] == '\0')
+        return err_new(ERR_USAGE, 0, "%s names no host", buf_text(&shown));
     if (u.hosts[0].port == 0 && text_eq(s->name, "tcp"))
         return err_new(ERR_USAGE, 0, "%s:// needs a port", u.scheme);
     *ret = (struct endpoint){ .probe = s->probe,

@@ -255,6 +255,7 @@ static struct runbook read_front(const struct load *l, const char *file, const c
     r.explains = list_of(l, "explains", &r.explains_count);
     r.when = json_of(l, "when");
     r.lint = json_of(l, "lint");
+    r.lint_place = r.lint == NULL ? l->root->place : doc_get(l->root, "lint")->place;
     r.rank = rank_of(l);
     r.cause = text_of(l, "cause", false);
     r.fix = text_of(l, "fix", true);

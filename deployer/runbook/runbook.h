@@ -32,8 +32,9 @@ struct runbook {
     int rank;
     const char *const *texts; /* patterns */
     size_t text_count;
-    const json_t *when;          /* conditions, or NULL */
-    const json_t *lint;          /* or NULL */
+    const json_t *when; /* conditions, or NULL */
+    const json_t *lint; /* or NULL */
+    struct place lint_place;
     const char *const *explains; /* ids */
     size_t explains_count;
     const char *cause; /* with ${FACT}, or NULL */

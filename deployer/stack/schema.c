@@ -439,12 +439,12 @@ bool schema_check_format(const struct doc_node *root, struct diag_list *diags)
 
     if (node == NULL)
         return true; /* schema_check_file says so */
+    AUTO(err)
     struct err *e = node->kind != DOC_SCALAR
-                            ? err_new(ERR_CONFIG, 0, "is no scalar")
+                            ? NULL
                             : num_parse_i64(str_of(node->text), 1, INT64_MAX, &format);
 
-    if (e != NULL) {
-        err_ignore(e, "said below in the file's terms");
+    if (e != NULL || format == 0) {
         diag_add(diags, DIAG_ERROR, "stack.format", node->place, "deployer",
                 "is the version of the file's format: a number from 1 to %d", STACK_FORMAT);
         return true;

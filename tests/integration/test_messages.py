@@ -52,6 +52,11 @@ SAME = {
 }
 
 
+def tagged(expression, **more):
+    """A stack file with an expression in it."""
+    return {"s.yaml": HEAD[:-2] + ', tags: {a: "${%s}"}}\n' % expression + "services: {network: {use: network}}\n", **more}
+
+
 def kind(text, head="format: 1\nkind: k\ntitle: k\ncloud: arm\ntype: A.B/c\napi_version: '1'\nscope: group\nupdate: put\nname: {min: 1, max: 9}\n"):
     return {"s.yaml": HEAD + "services: {x: {use: x}}\n", "c/templates/azure/k.yaml": head + text,
             "c/services/x/service.yaml": "format: 1\nservice: x\ntitle: x\nmain: r\nresources: {r: {kind: k, name: abc, body: {}}}\n"}
@@ -82,6 +87,15 @@ R = "explain XX-001 --catalog c"
 RESOURCE = "main: r\nresources: {r: {kind: managed_identity, name: abc, body: {}%s}}\n"
 
 
+TWO_SECRETS = ("inputs: {p: {type: string, secret: true, required: true}, q: {type: string, secret: true, required: true}}\n"
+               'environment: {a: {A: {value: "${input.p}", reason: r}}, b: {A: {value: "${input.q}", reason: r}}}\n')
+WITH_SECRETS = 'services: {x: {use: x, with: {p: "${secret.P}", q: "${secret.Q}"}}}\n'
+
+
+def many_names(of, count):
+    return 'rules: [{assert: "true", for: {%s}, text: t}]\n' % ", ".join('%s: "%s"' % (name, of) for name in "abcdefghi"[:count])
+
+
 def with_service(text, line="services: {x: {use: x}}\n"):
     return {"s.yaml": HEAD + line, "c/services/x/service.yaml": "format: 1\nservice: x\n" + ("" if text in ("", "a: b\n") else "title: x\n") + text}
 
@@ -99,7 +113,9 @@ SCENES = [
         "outputs", "status", "config", "init a b", "bootstrap", "probe https://host --tls x", "probe redis://host --client-mode x",
         "probe https://host --address-map 10.0.0.0=1", "probe https://host --address-map 10.0.0.0/8=127.0.0.0/16",
         "probe https://host --address-map :x=:y", "completion", "bootstrap s.yaml --branch main", "bootstrap s.yaml --azure-pipelines a/b/c", "state push",
-        "state mv s.yaml", "probe http://a,b/", "probe https://host --address-map :1=2", "probe https://host --timeout x", "verify s.yaml --env-file .env")]),
+        "state mv s.yaml", "probe http://a,b/", "probe https://host --address-map :1=2", "probe https://host --timeout x", "verify s.yaml --env-file .env",
+        "probe https://host --address-map 10.0.0.0/8", "probe https://host --address-map :1", "probe https://host --resolver x:y", "probe postgres://a,b/",
+        "probe postgres:///d")]),
     ("options on a stack", [(c, {"s.yaml": STACK, ".env": ""}) for c in (
         "validate s.yaml -e prod", "validate s.yaml --var A", "validate s.yaml --var A=1", "validate s.yaml --fail-on all", "validate s.yaml --catalog none",
         "apply s.yaml --state foo://x", "apply s.yaml --state azblob://x", "state show s.yaml x", "state push s.yaml none.json", "state mv s.yaml a b",
@@ -117,15 +133,18 @@ SCENES = [
         STACK.replace("{network: {use: network}}", "{g: {use: gateway, needs: {backend: r}}, r: {use: redis}}"),
         STACK.replace("rg-s", '"${env.GROUP}"'), STACK.replace("rg-s", '"${var.group}"'), STACK.replace("rg-s", '"${group}"'), STACK.replace("rg-s", '"${"'),
         STACK + "environments: {prod: {services: {gateway: null}}}\n", STACK + "inputs: {a: {type: colour}}\n", STACK + "inputs: {a: {}}\n",
-        STACK + "inputs: {a: {file: none.txt}}\n", STACK + "inputs: {a: {command: [none]}}\n", STACK + "inputs: {a: {terraform: none}}\n",
+        STACK + "inputs: {a: {file: none.txt}}\n", STACK + "inputs: {a: {command: [none]}}\n", STACK + "inputs: {a: {terraform: none}}\n", STACK.replace("deployer: 1", "deployer: [1]"),
         STACK + "catalog: none\n", STACK + "ignore: [{id: RED-003}]\n", STACK + "ignore: [RED-003]\n", STACK + 'ignore: [{id: RED-003, because: ""}]\n',
-        STACK + "state: moon://x\n", "deployer: 1\r\nstack: no\r\n", "\tdeployer: 1\n")]),
-    ("expressions", [(V, bad(HEAD[:-2] + ', tags: {a: "${%s}"}}\n' % e + "services: {network: {use: network}}\n")) for e in (
+        STACK + "state: moon://x\n", "deployer: 1\r\nstack: no\r\n", "\tdeployer: 1\n")]
+     + [(V, bad(STACK + "inputs: {a: {terraform: t.json}}\n", **{"t.json": "{}"}))]),
+    ("expressions", [(V, tagged(e)) for e in (
         "ratio(1, 0)", "ratio('a', 1)", "sum(['a'])", "sum(1)", "gibibytes('x')", "gibibytes([[]])", "split('a', '')", "cidrsubnet(1, 2, 3)", "cidrsubnet('10.0.0.0', 2, 3)",
         "cidrsubnet('10.0.0.0/8', 'a', 3)", "url_host('x')", "url_host('x:')", "pluck(1, 'a')", "pluck([], 1)", "where([], 1, 2)", "matches('a', 1)", "base64decode('a')", "base64decode('===')",
         "base64decode('a b c')", "concat()", "upper([])", "first([])", "one([1, 2])", "int('9x')", "secret.A.b", "map(secret.A, 1)", "environment('x')", "image(1)",
         "'a' + 1", "1 <", "a.b.c", "env", "stack.colour", "azure.colour", "services.none.a", "var.none", "'\\\\q'", "'a", "(1", "[1", "{a: 1", "1 ? 2", "!'a'", "1 && true", "[1][3]",
-        "{a: 1}.b", "url_password('x')", "range(1)", "${1}")]),
+        "{a: 1}.b", "url_password('x')", "range(1)", "${1}", "'\\\\u12'", "'a\\\\ud800'", "(" * 80 + "1" + ")" * 80, "rewrite('a', 1, 'b')", "rewrite('a', '(', 'b')",
+        "url_password(1)", "url_host('http:///x')", "base64decode('AAAA')")]
+     + [(V, tagged(e, **{".env": "A=abcdefgh\n"})) for e in ("secret.A.x", "{a: 1}[secret.A]")]),
     (".env", [("env --check .env", {".env": t}) for t in ("A\n", "A-B=1\n", "=1\n", "A='x\n", "A='x'y\n", "SALT=${X}\n", "REDIS_TLS=true\n")]),
     ("services", [(C, with_service(t)) for t in (
         "", "a: b\n", "format: 2\n", "inputs: {a: {type: colour}}\n", "inputs: {a: {type: string, patern: x}}\n", 'inputs: {a: {type: string, pattern: "("}}\n',
@@ -138,16 +157,30 @@ SCENES = [
         RESOURCE.replace("body: {}", 'body: {tags: "${need.x.y}"}') % "", RESOURCE.replace("body: {}", "body: {tags: \"${file('none')}\"}") % "",
         "needs: {y: {service: none}}\n", "needs: {y: {service: redis}}\n", "checks: {c: {probe: telepathy, target: {}}}\n",
         'rules: [{assert: "${false}", text: it can not be}]\n', 'locals: {a: "${local.b}", b: "${local.a}"}\n' + RESOURCE.replace("name: abc", 'name: "${local.a}"') % "",
-        "contract: none.yaml\n", "environment: {c: {A: {reason: r}}}\n", RESOURCE.replace("name: abc", "name: abc, existing: 5") % "")]),
+        "contract: none.yaml\n", "environment: {c: {A: {reason: r}}}\n", RESOURCE.replace("name: abc", "name: abc, existing: 5") % "",
+        RESOURCE.replace("body: {}", 'body: {tags: "${each.x}"}') % ", each: [a]", RESOURCE.replace("body: {}", 'body: {tags: "${file(1)}"}') % "",
+        RESOURCE.replace("body: {}", 'body: {tags: "${resource.r.action}"}') % "")]
+     + [(C, {**with_service(RESOURCE.replace("body: {}", "body: {tags: \"${file('bin')}\"}") % ""), "c/services/x/bin": "\0"})]
+     + [(C, with_service("resources: {a: {kind: managed_identity, name: abc, body: {}}, b: {kind: managed_identity, name: abd, body: {}}}\n",
+                         "services: {x: {use: x, existing: /subscriptions/a}}\n"))]
+     + [(C, {**with_service(TWO_SECRETS + RESOURCE.replace("body: {}", "body: {tags: \"${environment_secrets('a', 'b')}\"}") % "", WITH_SECRETS),
+             ".env": "P=abcdefgh\nQ=ijklmnop\n"})]
+     + [(C, {**with_service("contract: c.yaml\n" + RESOURCE % ""), "c/services/x/c.yaml": t}) for t in (
+         "- a\n", "variables: {A: {type: colour}}\n", "variables: {A: {type: string}}\nrules: [{text: t}]\n")]),
     ("kinds", [(C, kind(t)) for t in ("colour: red\n", "properties: {a: {type: colour}}\n", 'properties: {a: {type: string, pattern: "\\\\d"}}\n',
                                       'rules: [{assert: "nonsense(", text: t}]\n', 'rules: [{assert: "true"}]\n',
                                       "rules: [{changes: {colour: 1}, text: t}]\n", "rules: [{changes: {path: a}, text: t}]\n",
-                                      "rules: [{changes: {path: a, only: sideways}, text: t}]\n")]
+                                      "rules: [{changes: {path: a, only: sideways}, text: t}]\n", "rules: [a]\n", "rules: [{colour: red, text: t}]\n",
+                                      "rules: [{text: t}]\n", 'rules: [{assert: "true", for: {a: 5}, text: t}]\n', many_names("[]", 9), many_names("[1, 2, 3, 4, 5, 6, 7, 8]", 6),
+                                      "ready: %s{post: z}%s\n" % ("[{list: x, do: " * 4 + "[", "]" + "}]" * 4), "before: [{check: a, if: 5}]\n",
+                                      'before: [{check: a, if: "("}]\n')]
      + [(C, kind("", "format: 1\nkind: k\n")), (C, kind("", "format: 9\nkind: k\n")), (C, kind("", "- a\n"))]),
     ("runbooks", [(R, runbook(f)) for f in (
         "", "format: 1\n", FRONT.replace("XX-001", "YY-002"), FRONT.replace("error", "loud"), FRONT.replace("net", "moon"), FRONT + 'texts: ["("]\n',
         FRONT + "when: [{fact: a}]\n", FRONT + "when: [{fact: a, is: 1, not: 2}]\n", FRONT + "when: [{fact: a, in: 1}]\n", FRONT + 'when: [{fact: a, matches: "("}]\n',
-        FRONT + "when: [{}]\n", FRONT + "colour: red\n", FRONT + "explains: 1\n")]
+        FRONT + "when: [{}]\n", FRONT + "colour: red\n", FRONT + "explains: 1\n", FRONT + "when: [{fact: a, matches: 5}]\n",
+        FRONT + "when: %s{fact: a, is: 1}%s\n" % ("[{any: " * 9 + "[", "]" + "}]" * 9))]
+     + [(C, {**with_service(RESOURCE % ""), **runbook(FRONT + "lint: [{colour: red, text: t}]\n")})]
      + [(R, runbook(FRONT, "## Symptom\n")), (R, runbook(FRONT, SECTIONS.replace("## Fix\ntext\n", "## Fix\n"))), (R, {"c/runbooks/XX-001-x.md": "text\n"})]),
     ("state", [("status s.yaml --state state.json", {"s.yaml": STACK, "state.json": t}) for t in (
         "{", "[]", "{}", state({"format_version": 9}), state({"checksum": "0" * 64}), state({"lineage": None}))]),
