@@ -349,6 +349,18 @@ static void types(void **state)
     }
 }
 
+static void actions_of_a_kind(void **state)
+{
+    const struct kind plain = { .type = "A.B/c" };
+    const struct kind group = { .type = "A.B/c", .rights_type = "A.B/above/c" };
+    AUTO(free) char *own = arm_rights_action(&plain, "write");
+    AUTO(free) char *other = arm_rights_action(&group, "delete");
+
+    (void)state;
+    assert_string_equal(own, "A.B/c/write");
+    assert_string_equal(other, "A.B/above/c/delete");
+}
+
 static void when_it_is_asked(void **state)
 {
     static const struct {
@@ -492,6 +504,7 @@ int main(void)
         cmocka_unit_test(terms),
         cmocka_unit_test(locks),
         cmocka_unit_test(types),
+        cmocka_unit_test(actions_of_a_kind),
         cmocka_unit_test(image_names),
         cmocka_unit_test(image_challenges),
         cmocka_unit_test(refusals),

@@ -113,31 +113,22 @@ bool arm_rights_allow(const json_t *permissions, const char *action)
     return false;
 }
 
-/* Resource groups are called otherwise in actions than in their ids. */
-static const char *type_in_actions(const char *type)
-{
-    return strcasecmp(type, "Microsoft.Resources/resourceGroups") == 0
-                   ? "Microsoft.Resources/subscriptions/resourceGroups"
-                   : type;
-}
-
 char *arm_rights_action(const struct kind *k, const char *verb)
 {
-    return xasprintf("%s/%s", type_in_actions(k->type), verb);
+    return xasprintf("%s/%s", k->rights_type != NULL ? k->rights_type : k->type, verb);
 }
 
 char *arm_rights_type(const char *id)
 {
+    /* What stands before any provider is ARM's own; its namespace is in no such id. */
     const struct str ns = arm_id_namespace(id);
     AUTO(buf) struct buf type = BUF_INIT(BUF_TEXT_MAX);
-    struct str rest = str_of(ns.p + ns.len);
+    struct str rest = ns.len > 0 ? str_of(ns.p + ns.len) : str_of(id);
     bool is_name = false;
 
-    if (ns.len == 0)
-        return arm_id_part(id, "resourceGroups").len > 0
-                       ? xstrdup(type_in_actions("Microsoft.Resources/resourceGroups"))
-                       : NULL;
-    buf_add_str(&type, ns);
+    if (ns.len == 0 && arm_id_part(id, "resourceGroups").len == 0)
+        return NULL;
+    buf_add_str(&type, ns.len > 0 ? ns : STR("Microsoft.Resources"));
     str_cut(&rest, '/');
     for (; rest.len > 0; is_name = !is_name) {
         const struct str segment = str_cut(&rest, '/');
