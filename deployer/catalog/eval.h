@@ -137,9 +137,6 @@ struct err *func_url_parts(const struct func_call *c, json_t **ret);
 struct err *func_digest(const struct func_call *c, json_t **ret);
 struct err *func_secret(const struct func_call *c, json_t **ret);
 struct err *func_json(const struct func_call *c, json_t **ret);
-
-/* Adds a value to the table (or finds it) and returns {"$secret": N}. Takes refs. */
-json_t *secret_table_add(struct secret_table *t, struct str value, json_t *refs);
 /* The entry of {"$secret": N}; NULL for others or a number out of range. */
 const struct secret_entry *secret_table_entry(const struct secret_table *t, const json_t *mark);
 /* scrypt of a value by salt, kept for the process's life. Borrowed "scrypt:...". */

@@ -26,6 +26,8 @@ struct secret_table {
 };
 
 void secret_table_release(struct secret_table *t);
+/* Adds a value to the table (or finds it) and returns {"$secret": N}, owned. Takes refs. */
+MUST_CHECK json_t *secret_table_add(struct secret_table *t, struct str value, json_t *refs);
 
 /* How expr_resolve asks for what it does not know itself. All borrowed. */
 struct expr_env {

@@ -52,6 +52,8 @@ static const struct field {
     { "at_least", FIELD_JSON, AT(at_least), 0 },
     { "swaps_with", FIELD_TEXT, AT(swaps_with), 0 },
     { "not_resent", FIELD_BOOL, AT(is_not_resent), 0 },
+    { "shared", FIELD_BOOL, AT(is_shared), 0 },
+    { "resend", FIELD_JSON, AT(resend), 0 },
     { "may_be_dropped", FIELD_BOOL, AT(may_be_dropped), 0 },
     { "immutable_unless", FIELD_JSON, AT(immutable_unless), 0 },
     { "doc", FIELD_TEXT, AT(doc), 0 },
@@ -141,6 +143,7 @@ static void read_property(const struct reader *r, const struct doc_entry *e, con
     must_be(r, e->value, at, "added", JSON_ARRAY, &ret->added);
     must_be(r, e->value, at, "at_least", JSON_OBJECT, &ret->at_least);
     must_be(r, e->value, at, "immutable_unless", JSON_OBJECT, &ret->immutable_unless);
+    must_be(r, e->value, at, "resend", JSON_OBJECT, &ret->resend);
     ret->is_immutable = ret->is_immutable || ret->immutable_unless != NULL;
 }
 
@@ -413,6 +416,8 @@ static void read_head(const struct reader *r, const struct doc_node *root, struc
     k->is_deleted_first = reader_bool(r, root, "deleted_first", "deleted_first", false);
     k->is_barrier = reader_bool(r, root, "barrier", "barrier", false);
     k->is_deletable = reader_bool(r, root, "deletable", "deletable", true);
+    k->has_etag = reader_bool(r, root, "etag", "etag", false);
+    k->rights_type = reader_text(r, root, "rights_type", "rights_type");
     k->holds_data = reader_bool(r, root, "holds_data", "holds_data", false);
     k->has_tags = reader_bool(r, root, "tags", "tags", k->scope == KIND_SCOPE_GROUP || k->is_group);
     k->list_path = reader_text(r, root, "list", "list");
@@ -448,7 +453,7 @@ struct kind *kind_parse(
         "scope", "update", "holds_data", "location", "tags", "group", "deletable", "name", "list",
         "minutes", "properties", "actions", "serial", "conflicts", "soft_delete", "reset", "ready",
         "run", "resume", "rollouts", "rollout_when", "rules", "before", "rights", "facts",
-        "in_parent", "deleted_first", "barrier", "doc", NULL };
+        "in_parent", "deleted_first", "barrier", "etag", "rights_type", "doc", NULL };
     const struct reader r = { .arena = arena, .diags = diags };
     const size_t errors = diags->errors;
     struct kind *k = arena_alloc(arena, sizeof(*k));

@@ -47,8 +47,10 @@ struct kind_property {
     const json_t *added;         /* list: keys (globs) of elements that the server adds; or NULL */
     const json_t *at_least;      /* {path: value}: a larger number is no change while these hold */
     const char *swaps_with;      /* path of the member it changes places with by itself, or NULL */
-    bool is_not_resent;  /* list: elements of others can't be sent again: a secret is not told */
-    bool may_be_dropped; /* not always answered: then compared by what was sent last */
+    bool is_not_resent;   /* list: elements of others can't be sent again: a secret is not told */
+    bool is_shared;       /* list or map that others write too: read again right before a write */
+    const json_t *resend; /* list: {action, list}: the answer has the secrets of its elements */
+    bool may_be_dropped;  /* not always answered: then compared by what was sent last */
     const json_t *immutable_unless; /* {from: [...], to: [...]}: such a step is possible, or NULL */
     const char *doc;                /* one line, or NULL */
 };
@@ -87,6 +89,7 @@ struct kind {
                                 */
     bool is_barrier;           /* while it is there, nothing in its scope can be deleted */
     bool is_deletable;         /* false: DELETE does not exist; it goes with its parent */
+    bool has_etag;             /* If-Match is honoured: 412 when it was changed meanwhile */
     const char *name_pattern;  /* or NULL */
     size_t name_min, name_max; /* 0: not known */
     const char
@@ -107,6 +110,7 @@ struct kind {
     const json_t *reset;       /* not deletable: the body that sets it back (docs), or NULL */
     const json_t *before;      /* what is asked before the first write (docs/catalog.md), or NULL */
     const json_t *rights;      /* actions that a write needs besides its own, or NULL */
+    const char *rights_type;   /* the type as actions spell it where that differs, or NULL */
     const json_t *rules;       /* preflight rules between properties (docs/catalog.md), or NULL */
     struct place rules_place;
     const json_t *document; /* the file without `properties`, for keys that are not here */

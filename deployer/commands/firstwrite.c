@@ -191,13 +191,14 @@ static void on_reference(void *arg, const char *address, const char *action)
     for (size_t i = 0; n != NULL && i < n->kind->action_count; i++) {
         const struct kind_action *a = &n->kind->actions[i];
         const char *scope = scope_of(g, n->id);
+        AUTO(free) char *verb = xasprintf("%s/action", a->path);
 
         if (!text_eq(a->name, action) || !text_eq(a->method, "POST") || scope == NULL)
             continue;
         GROW(g->rights, g->right_count, g->right_capacity);
         g->rights[g->right_count++] = (struct precheck_right){
             .address = g->address,
-            .action = arena_printf(g->arena, "%s/%s/action", n->kind->type, a->path),
+            .action = keep(g->arena, arm_rights_action(n->kind, verb)),
             .scope = scope,
             .near = near_of(g, n),
         };
@@ -227,6 +228,10 @@ static void gather(struct gather *g)
         g->address = n->address;
         if (one.is_written && n->resource != NULL)
             expr_each_reference(n->resource->body, on_reference, g);
+        const struct kind_property *untold = plan_untold(n->kind, &n->item->kept, NULL);
+
+        if (untold != NULL)
+            on_reference(g, n->address, jsonx_text(untold->resend, "action"));
     }
 }
 

@@ -17,6 +17,7 @@ enum run_step {
     RUN_AWAIT,   /* what a replaced resource needs to be made again */
     RUN_RESOLVE, /* documents once more, now that what they name is there */
     RUN_ROLLOUT,
+    RUN_FRESH, /* what others share is read again right before the write */
     RUN_WRITE,
     RUN_READ,
     RUN_RESUME, /* what an earlier run wrote and did not see ready is tried again */
@@ -40,13 +41,17 @@ struct node_run {
     bool is_document_new; /* created or changed: `run` is due */
     bool is_skipping_write;
     bool is_patch;
-    bool has_turn;   /* holds its serial keys */
-    bool is_noted;   /* that the write is through stands in the state */
-    bool is_blocked; /* another write with one of its serial keys is under way */
-    bool is_shown;   /* ENGINE_EVENT_STARTED was sent */
-    bool was_asked;  /* the step's request was sent, its answer is here or awaited */
-    int64_t wake_ms; /* a procedure waits until then; 0: no */
-    json_t *body;    /* what is sent; owned */
+    bool is_wait_only; /* nothing is sent: a request of ours is under way already */
+    bool has_turn;     /* holds its serial keys */
+    bool is_noted;     /* that the write is through stands in the state */
+    bool is_blocked;   /* another write with one of its serial keys is under way */
+    bool is_shown;     /* ENGINE_EVENT_STARTED was sent */
+    bool was_asked;    /* the step's request was sent, its answer is here or awaited */
+    int64_t wake_ms;   /* a procedure waits until then; 0: no */
+    json_t *body;      /* what is sent; owned */
+    json_t *told;      /* of others' secrets, for plan_body; owned */
+    const struct kind_property *asked; /* whose `resend` action was asked; NULL: the resource */
+    unsigned refused;                  /* writes that were answered "changed meanwhile" (412) */
     struct procedure *procedure;
     struct err *answer_error;
     struct err *create_error; /* "already exists": looked into before it is told */
@@ -107,6 +112,8 @@ int64_t engine_deadline(const struct engine *e, const struct engine_node *n);
 MUST_CHECK struct err *engine_add_orphans(struct engine *e);
 
 /* ---- resolve.c ---- */
+/* An action of the kind by name, or NULL. */
+const struct kind_action *resolve_find_action(const struct kind *k, const char *name);
 /* By what is known, without requests; wants_action tells that some are due. */
 MUST_CHECK struct err *resolve_now(struct engine *e, const json_t *document, json_t **ret);
 /* Fills in id and parent_id as far as they are known. */

@@ -20,7 +20,7 @@ static const json_t *env_resource(void *arg, const char *address)
     return n == NULL ? NULL : n->view;
 }
 
-static const struct kind_action *find_action(const struct kind *k, const char *name)
+const struct kind_action *resolve_find_action(const struct kind *k, const char *name)
 {
     for (size_t i = 0; i < k->action_count; i++) {
         if (text_eq(k->actions[i].name, name))
@@ -31,7 +31,7 @@ static const struct kind_action *find_action(const struct kind *k, const char *n
 
 static void want_action(struct engine *e, struct engine_node *n, const char *name)
 {
-    const struct kind_action *action = find_action(n->kind, name);
+    const struct kind_action *action = resolve_find_action(n->kind, name);
 
     if (action == NULL || n->id == NULL)
         return;

@@ -226,6 +226,9 @@ void run_advance(struct engine *e, size_t i)
         case RUN_ROLLOUT:
             run_step_rollout(e, i);
             break;
+        case RUN_FRESH:
+            run_step_fresh(e, i);
+            break;
         case RUN_CHECK:
             run_step_check(e, i);
             break;
@@ -254,6 +257,14 @@ void run_advance(struct engine *e, size_t i)
     } while (r->step != before || (had_asked && !r->was_asked));
 }
 
+/* A change goes to what was compared, not to what somebody has made of it since. */
+static const char *if_match(const struct engine_node *n)
+{
+    return n->kind->has_etag && n->action == PLAN_UPDATE && !n->run->is_create
+                   ? jsonx_text(n->actual, "etag")
+                   : NULL;
+}
+
 void run_send(struct engine *e, size_t i)
 {
     struct engine_node *n = e->nodes[i];
@@ -266,6 +277,8 @@ void run_send(struct engine *e, size_t i)
     r->send = RUN_SEND_NOTHING;
     r->is_accepted = false;
     run_expect(e, r);
+    json_auto_t *nothing = r->is_wait_only ? jsonx_must(json_object()) : NULL;
+
     if (send == RUN_SEND_REMOVE) {
         c->ops->remove(
                 c, n->kind, n->id, NULL, engine_deadline(e, n), on_accepted, run_on_answer, r);
@@ -278,6 +291,8 @@ void run_send(struct engine *e, size_t i)
                              .secrets = &e->secrets,
                              .is_create = r->is_create,
                              .is_patch = r->is_patch,
+                             .if_match = if_match(n),
+                             .resume = nothing,
                              .deadline_ms = engine_deadline(e, n),
                              .progress = on_progress,
                              .accepted = on_accepted,
@@ -334,6 +349,7 @@ void run_free(struct node_run *r)
     if (r == NULL)
         return;
     json_decref(r->body);
+    json_decref(r->told);
     json_decref(r->answer);
     err_free(r->answer_error);
     err_free(r->create_error);

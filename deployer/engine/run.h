@@ -23,7 +23,11 @@ void run_next_step(struct node_run *r, enum run_step step);
 bool run_take_turn(struct engine *e, struct engine_node *n);
 void run_give_turn(struct engine *e, struct node_run *r);
 
+/* ---- run_fresh.c ---- */
+void run_step_fresh(struct engine *e, size_t i);
+
 /* ---- run_write.c ---- */
+struct diff_input run_diff_input(const struct engine_node *n);
 void run_step_resolve(struct engine *e, size_t i);
 void run_step_write(struct engine *e, size_t i);
 void run_step_read(struct engine *e, size_t i);

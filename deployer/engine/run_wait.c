@@ -128,7 +128,7 @@ void run_step_rollout(struct engine *e, size_t i)
 
     if (steps == NULL || n->run->is_create || n->run->is_skipping_write
             || n->presence != NODE_PRESENT || !plan_is_rollout_due(n->kind, &n->changes)) {
-        run_next_step(n->run, RUN_WRITE);
+        run_next_step(n->run, RUN_FRESH);
         return;
     }
     run_show(e, n);
@@ -139,7 +139,7 @@ void run_step_rollout(struct engine *e, size_t i)
         run_end_failed(e, i, err_wrap(error, "%s", n->resource->rollout));
         return;
     case WALK_ON:
-        run_next_step(n->run, RUN_WRITE);
+        run_next_step(n->run, RUN_FRESH);
     }
 }
 

@@ -85,18 +85,24 @@ void run_step_resolve(struct engine *e, size_t i)
 
 /* ---- write ---- */
 
-/* The body of a write: all of it, or for an update by patch what differs; with what others added.
- */
-static json_t *write_body(const struct engine_node *n, bool is_patch)
+struct diff_input run_diff_input(const struct engine_node *n)
 {
-    AUTO(arena) struct arena *arena = arena_new();
-    struct diff_input in = {
+    return (struct diff_input){
         .kind = n->kind,
         .desired = n->desired,
         .desired_stored = n->desired_stored,
         .last_applied = json_object_get(n->entry, "last_applied"),
         .actual = n->actual,
+        .told = n->run->told,
     };
+}
+
+/* The body of a write: all of it, or for an update by patch what differs; with what others added.
+ */
+static json_t *write_body(const struct engine_node *n, bool is_patch)
+{
+    AUTO(arena) struct arena *arena = arena_new();
+    struct diff_input in = run_diff_input(n);
 
     json_auto_t *body = plan_body(arena, &in, NULL);
 
@@ -126,6 +132,16 @@ static void begin_write(struct engine *e, size_t i)
     run_set_doing(e, n, r->is_create ? "creating" : "updating");
     journal_intent(e, n, r->is_create ? "create" : "update");
     r->send = RUN_SEND_WRITE;
+}
+
+/* So often somebody may get in between our reading and our writing. */
+#define REFUSED_MAX 5u
+
+/* 412: it was changed after it was read. */
+static bool is_changed_meanwhile(const struct engine_node *n, const struct err *error)
+{
+    return n->kind->has_etag && !n->run->is_accepted && n->run->refused < REFUSED_MAX
+           && err_kind(error) == ERR_API && err_code(error) == 412;
 }
 
 /*
@@ -166,6 +182,12 @@ static void after_write(struct engine *e, size_t i)
     if (error != NULL && may_be_own_create(r, error)) {
         r->create_error = error;
         run_next_step(r, RUN_READ);
+        return;
+    }
+    if (error != NULL && is_changed_meanwhile(n, error)) {
+        err_ignore(error, "it is read again, and written by that");
+        r->refused++;
+        run_next_step(r, RUN_FRESH);
         return;
     }
     if (error != NULL) {

@@ -50,34 +50,6 @@ static const char *replace_reason(struct arena *arena, const struct change_list 
     return NULL;
 }
 
-/* Whether a change is in the list that the element stands in: a patch sends that list. */
-static bool is_in_changed_list(const struct change *kept, const struct change_list *changes)
-{
-    const char *bracket = strrchr(kept->path, '[');
-    const size_t len = bracket == NULL ? 0 : (size_t)(bracket - kept->path);
-
-    for (size_t i = 0; len > 0 && i < changes->count; i++) {
-        if (strncmp(changes->items[i].path, kept->path, len) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* What others added and this write takes along. */
-static void find_kept(struct arena *arena, const struct diff_input *d, struct plan_item *i)
-{
-    json_t *body = plan_body(arena, d, &i->kept);
-    const bool is_patch = i->kind != NULL && i->kind->update == KIND_UPDATE_PATCH;
-    size_t count = 0;
-
-    json_decref(body); /* what is kept is told here; the write makes it again */
-    for (size_t k = 0; k < i->kept.count; k++) {
-        if (!is_patch || is_in_changed_list(&i->kept.items[k], &i->changes))
-            i->kept.items[count++] = i->kept.items[k];
-    }
-    i->kept.count = count;
-}
-
 /* It is there and it is (or becomes) ours: compare. */
 static void compare(struct arena *arena, const struct plan_subject *s, struct plan_item *i)
 {
@@ -99,7 +71,7 @@ static void compare(struct arena *arena, const struct plan_subject *s, struct pl
     }
     i->action = i->changes.count > 0 ? PLAN_UPDATE : PLAN_NONE;
     if (i->action == PLAN_UPDATE)
-        find_kept(arena, &d, i);
+        i->kept = plan_kept(arena, &d, &i->changes);
     const char *bad = bad_end(arena, i);
 
     if (bad != NULL) {

@@ -74,6 +74,33 @@ static bool note_kept(
     return !is_lost;
 }
 
+/*
+ * An element of others as it is sent: with what GET hides, where the kind's action has told it.
+ * NULL when that does not know it any more.
+ */
+static json_t *complete(const struct walk *w, const struct spot *list, const struct spot *s,
+        const struct list_key *by, const json_t *element)
+{
+    const json_t *resend = list->property == NULL ? NULL : list->property->resend;
+    const json_t *told = json_object_get(w->told, jsonx_text(resend, "action"));
+    json_t *sent = sendable(w, s, element);
+    AUTO(free) char *key = list_key_of(element, by->by);
+    const char *name = NULL;
+    json_t *value = NULL;
+
+    if (resend == NULL || told == NULL)
+        return sent;
+    const json_t *whole = list_key_find(told, by, key);
+
+    json_object_foreach ((json_t *)(uintptr_t)whole, name, value) {
+        if (!json_is_null(value) && jsonx_get_ci(sent, name) == NULL)
+            json_object_set(sent, name, value);
+    }
+    if (whole == NULL)
+        json_decref(sent);
+    return whole == NULL ? NULL : sent;
+}
+
 static void keep_keyed(struct walk *w, const struct spot *s, const struct docs *d,
         const struct list_key *by, json_t *list)
 {
@@ -89,8 +116,10 @@ static void keep_keyed(struct walk *w, const struct spot *s, const struct docs *
             continue;
         const struct spot m = spot_element(w, s, key);
 
-        if (note_kept(w, s, &m, element))
-            json_array_append_new(list, sendable(w, &m, element));
+        json_t *sent = note_kept(w, s, &m, element) ? complete(w, s, &m, by, element) : NULL;
+
+        if (sent != NULL)
+            json_array_append_new(list, sent);
     }
 }
 
@@ -245,6 +274,7 @@ json_t *plan_body(struct arena *arena, const struct diff_input *in, struct chang
     struct walk w = { .arena = arena,
         .kind = in->kind,
         .out = &kept,
+        .told = in->told,
         .root_desired = in->desired,
         .root_actual = in->actual };
     const struct spot root = { .path = "", .knowledge = "", .key = "", .parent = "" };

@@ -43,7 +43,12 @@ struct diff_input {
     const json_t *last_applied; /* from the state, or NULL */
     const json_t *actual;       /* as GET returned it */
     const json_t *observed;     /* the entry's "observed", for drift; or NULL */
-    bool has_moved;             /* another address: the tag that names it is not worth a write */
+    /*
+     * What the kind's `resend` actions answered, each as a list, secrets as {"$secret"}; NULL: not
+     * asked. Then elements of others go along as far as they are known.
+     */
+    const json_t *told;
+    bool has_moved; /* another address: the tag that names it is not worth a write */
 };
 
 /*
@@ -63,6 +68,21 @@ void plan_diff(struct arena *arena, const struct diff_input *in, struct change_l
  */
 MUST_CHECK json_t *plan_body(
         struct arena *arena, const struct diff_input *in, struct change_list *ret_kept);
+/* Of that what the write of these changes takes along: a patch sends only the lists it changes. */
+struct change_list plan_kept(
+        struct arena *arena, const struct diff_input *in, const struct change_list *changes);
+/*
+ * Whether the write may take away what others added after `actual` was read: it keeps something
+ * of theirs, or it sends what the kind calls shared. Then it is read again right before.
+ */
+bool plan_wants_fresh(
+        struct arena *arena, const struct diff_input *in, const struct change_list *changes);
+/*
+ * A property with `resend` whose elements of others are kept and whose action is not in `told`
+ * (NULL: none is); NULL if there is none. Borrowed from the kind.
+ */
+const struct kind_property *plan_untold(
+        const struct kind *kind, const struct change_list *kept, const json_t *told);
 /*
  * The merge patch (RFC 7396) that turns the resource into `desired`: only what changes, null for
  * what was removed, lists whole; write-only members that the service wants with every write come

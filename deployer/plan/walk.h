@@ -15,6 +15,7 @@ struct walk {
     const struct kind *kind; /* or NULL */
     struct change_list *out;
     size_t capacity;
+    const json_t *told;         /* diff_input's */
     const json_t *root_desired; /* the whole documents */
     const json_t *root_actual;
     bool is_drift;     /* `desired` is what was there before: differences were made by others */

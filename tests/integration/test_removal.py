@@ -2,6 +2,8 @@
 plan says so."""
 import json
 import os
+import threading
+import time
 import unittest
 
 import support
@@ -110,7 +112,7 @@ resources:
 
 class Edge(unittest.TestCase):
     def setUp(self):
-        self.box = support.Sandbox()
+        self.box = support.Sandbox(faults="faults: []\n")
         self.addCleanup(self.box.__exit__)
         self.stack = support.Stack(self.box, STACK, "PASSWORD=abcdefgh12345678\n")
         self.addCleanup(self.stack.__exit__)
@@ -210,6 +212,133 @@ class Others(Edge):
         self.edit("dns: 10.0.0.10", "dns: 10.0.0.11")
         self.settles()
         self.assertEqual(self.names(VNET, "properties.subnets"), ["theirs"])
+
+
+class Meanwhile(Edge):
+    """What others add while we are at it: after the plan has read it, and after the last look before the write."""
+
+    RULE = {"name": "theirs", "properties": {
+        "priority": 200, "direction": "Inbound", "access": "Deny", "protocol": "*", "sourceAddressPrefix": "*",
+        "sourcePortRange": "*", "destinationAddressPrefix": "*", "destinationPortRange": "22"}}
+
+    def while_it_waits(self, nth):
+        """Applies; the nth look at it is answered late, and others write meanwhile. Returns what was asked."""
+        self.box.set_faults("faults:\n  - {match: {method: GET, path: '*/nsg-edge', nth: %d}, do: {delay: 1500ms}}\n" % nth)
+        before = len(self.box.requests())
+        other = threading.Thread(target=self.add_rule, args=(before, nth))
+        other.start()
+        self.apply()
+        other.join()
+        self.box.set_faults("faults: []\n")
+        self.assertEqual(self.plan(), {})
+        return [(r["method"], r["status"]) for r in self.box.requests()[before:] if r["path"].endswith("/nsg-edge")]
+
+    def add_rule(self, before, nth):
+        for _ in range(1000):
+            if len([r for r in self.box.requests()[before:] if r["path"].endswith("/nsg-edge")]) >= nth:
+                break
+            time.sleep(0.02)
+        nsg = self.known
+        nsg["properties"]["securityRules"].append(self.RULE)
+        answer = self.box.call("PUT", self.path(NSG), nsg, "2025-05-01")
+        self.assertEqual(answer.status, 200, answer.text)
+
+    def setUp(self):
+        super().setUp()
+        self.edit("rules: {one: 100, two: 110}", "rules: {one: 101}")
+        self.known = self.get(NSG).json
+
+    def rules(self):
+        return sorted((r["name"], r["properties"]["priority"]) for r in self.get(NSG).json["properties"]["securityRules"])
+
+    def test_added_after_the_plan_has_read_it(self):
+        asked = self.while_it_waits(1)
+        self.assertEqual(asked[:4], [("GET", 200), ("PUT", 200), ("GET", 200), ("PUT", 200)])
+        self.assertEqual(self.rules(), [("one", 101), ("theirs", 200)])
+
+    def test_added_between_the_last_look_and_the_write(self):
+        asked = self.while_it_waits(2)
+        self.assertEqual([a for a in asked if a[0] == "PUT"], [("PUT", 200), ("PUT", 412), ("PUT", 200)])
+        self.assertEqual(self.rules(), [("one", 101), ("theirs", 200)])
+
+
+APP_SERVICE = """\
+format: 1
+service: edge
+title: Edge
+inputs:
+  level: {type: string}
+  password: {type: string, secret: true, required: true, env: PASSWORD}
+resources:
+  environment:
+    kind: managed_environment
+    name: cae-edge
+    body: {properties: {}}
+  app:
+    kind: container_app
+    name: ca-edge
+    body:
+      properties:
+        environmentId: "${resource.environment.id}"
+        configuration:
+          secrets: [{name: ours, value: "${input.password}"}]
+        template:
+          containers:
+            - {name: main, image: "example.invalid/app:1", env: [{name: LEVEL, value: "${input.level}"}, {name: KEY, secretRef: ours}]}
+"""
+APP = "Microsoft.App/containerApps/ca-edge"
+APP_VERSION = "2026-01-01"
+
+
+class Secrets(unittest.TestCase):
+    """A container app's secrets that others added: GET does not show their values, a PUT without them removes them."""
+
+    def setUp(self):
+        self.box = support.Sandbox(faults="faults: []\n")
+        self.addCleanup(self.box.__exit__)
+        self.stack = support.Stack(self.box, STACK[:STACK.index("      rules:")] + "      level: one\n", "PASSWORD=abcdefgh12345678\n")
+        self.addCleanup(self.stack.__exit__)
+        os.makedirs(self.stack.path("catalog/services/edge"))
+        self.stack.write("catalog/services/edge/service.yaml", APP_SERVICE)
+        self.run_ok("apply", "--yes", "--skip-checks")
+        self.app = "%s/resourceGroups/rg-edge/providers/%s" % (self.box.subscription, APP)
+        document = self.box.call("GET", self.app, version=APP_VERSION).json
+        document["properties"]["configuration"]["secrets"] = [{"name": "ours", "value": "abcdefgh12345678"}, {"name": "theirs", "value": "hush-hush"}]
+        answer = self.box.call("PUT", self.app, document, APP_VERSION)
+        self.assertLess(answer.status, 300, answer.text)
+        self.edit("level: one", "level: two")
+
+    run_ok, edit, plan = Edge.run_ok, Edge.edit, Edge.plan
+
+    def secrets(self):
+        listed = self.box.call("POST", self.app + "/listSecrets", None, APP_VERSION).json["value"]
+        return {s["name"]: s["value"] for s in listed}
+
+    def test_they_stay(self):
+        item = self.plan()["edge.app"]
+        self.assertEqual([(k["path"], k["lost"]) for k in item["kept"]], [("properties.configuration.secrets[theirs]", False)])
+        self.run_ok("plan", "--skip-checks", "--save", "plan.json")
+        before = len(self.box.requests())
+        done = self.run_ok("apply", "--yes", "--plan", "plan.json", "--log-level", "trace", "-o", "json")
+        asked = [r["method"] + r["path"].rpartition("ca-edge")[2] for r in self.box.requests()[before:] if "ca-edge" in r["path"]]
+        self.assertEqual(asked[:asked.index("PUT") + 1], ["GET", "GET", "POST/listSecrets", "PUT"])
+        self.assertEqual(self.secrets(), {"ours": "abcdefgh12345678", "theirs": "hush-hush"})
+        self.assertEqual(self.plan(), {})
+        for text in (done.stdout, done.stderr, self.read("plan.json"), self.read(".deployer/edge.json")):
+            self.assertNotIn("hush-hush", text)
+
+    def read(self, name):
+        with open(self.stack.path(name)) as text:
+            return text.read()
+
+    def test_without_the_right_to_read_them_nothing_is_written(self):
+        self.box.set_faults("settings:\n  permissions: {actions: ['*'], not_actions: [Microsoft.App/containerApps/listSecrets/action]}\n")
+        found = [c for c in json.loads(self.run_ok("plan", "-o", "json").stdout)["checks"] if c["check"] == "permission"]
+        self.assertEqual([c["action"] for c in found], ["Microsoft.App/containerApps/listSecrets/action"])
+        done = self.run_ok("apply", "--yes", "--skip-checks", status=1)
+        self.assertIn("what others added to properties.configuration.secrets, which the write would remove", done.stdout)
+        self.box.set_faults("faults: []\n")
+        self.assertEqual(self.secrets(), {"ours": "abcdefgh12345678", "theirs": "hush-hush"})
 
 
 SERVER = "Microsoft.DBforPostgreSQL/flexibleServers/psql-edge"

@@ -637,6 +637,9 @@ static void test_what_others_added_goes_along(void **unused)
                 "{'l':[{'name':'a'},{'name':'b','enabled':false}]}", "{'l':[{'name':'a'}]}", "" },
         { "a secret that is not told", "{'keys':[{'name':'a'}]}", "{'keys':[{'name':'a'}]}",
                 "{'keys':[{'name':'a'},{'name':'b'}]}", "{'keys':[{'name':'a'}]}", "!keys[b]" },
+        { "a secret that an action tells", "{'told':[{'name':'a'}]}", "{'told':[{'name':'a'}]}",
+                "{'told':[{'name':'a'},{'name':'b'}]}", "{'told':[{'name':'a'},{'name':'b'}]}",
+                "=told[b]" },
         { "never written by us", "{'l':[{'name':'a'}]}", NULL, "{'l':[{'name':'b'}]}",
                 "{'l':[{'name':'a'}]}", "" },
         { "nothing is there", "{'l':[{'name':'a'}]}", "{'l':[{'name':'a'}]}", NULL,
@@ -646,7 +649,8 @@ static void test_what_others_added_goes_along(void **unused)
                                     "  set: {type: array, set: true}\n"
                                     "  map: {type: array, map_by: key}\n"
                                     "  own: {type: array, map_by: name, added: [sys*]}\n"
-                                    "  keys: {type: array, map_by: name, not_resent: true}\n";
+                                    "  keys: {type: array, map_by: name, not_resent: true}\n"
+                                    "  told: {type: array, map_by: name, resend: {action: x}}\n";
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         AUTO(arena) struct arena *arena = arena_new();

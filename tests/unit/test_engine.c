@@ -57,8 +57,17 @@ static const char *const kind_texts[] = {
     "deletable: false\nreset: {properties: {v: 1}}\n"
     "properties:\n"
     "  properties.server: {type: string, read_only: true}\n",
+    "format: 1\nkind: board\ntitle: board\ncloud: arm\ntype: T/boards\napi_version: '1'\n"
+    "scope: group\nupdate: put\netag: true\nlocation: none\ntags: false\n"
+    "properties:\n"
+    "  properties.server: {type: string, read_only: true}\n"
+    "  properties.notes: {type: array, map_by: name, shared: true, resend: {action: tell, list: "
+    "all}}\n"
+    "  properties.notes[].value: {type: string, secret: true, write_only: true}\n"
+    "actions: {tell: {method: POST, path: tell}}\n",
 };
-static const char *const kind_names[] = { "group", "thing", "data", "child", "app", "pin", "knob" };
+static const char *const kind_names[] = { "group", "thing", "data", "child", "app", "pin", "knob",
+    "board" };
 
 /* ---- one test's world ---- */
 
@@ -725,6 +734,128 @@ static void a_change_shows_in_what_refers_to_it(struct world *w)
     check_no_change(w);
 }
 
+/* ---- what others share ---- */
+
+/* Made by an apply, changed in the file, and planned; what others do comes after that. */
+static void planned_board(struct world *w)
+{
+    add(w, "a.board", "board", NULL, "{'properties': {'v': 1, 'notes': [{'name': 'ours'}]}}", "");
+    ok(apply(w));
+    w->resources[0].body = kept(w, load("{'properties': {'v': 2, 'notes': [{'name': 'ours'}]}}"));
+    ok(prepare(w, false));
+    buf_clear(&w->cloud.log);
+}
+
+/* The engine has read the document that is there now: theirs is another one. */
+static json_t *as_others_write(struct world *w)
+{
+    AUTO(free) char *key = fake_key(ID("boards", "board"));
+    json_t *board = jsonx_copy(json_object_get(w->cloud.resources, key));
+
+    json_object_set_new(w->cloud.resources, key, board);
+    return json_object_get(board, "properties");
+}
+
+static void others_add(struct world *w, const char *note)
+{
+    json_array_append_new(json_object_get(as_others_write(w), "notes"), load(note));
+}
+
+static const char *note_of_others(struct world *w)
+{
+    const json_t *board = fake_get(&w->cloud, ID("boards", "board"));
+    const json_t *notes = json_object_get(json_object_get(board, "properties"), "notes");
+    AUTO(free) char *text = jsonx_dump(notes);
+
+    return arena_text(w->arena, text);
+}
+
+static void added_after_the_plan(struct world *w)
+{
+    planned_board(w);
+    others_add(w, "{'name': 'theirs', 'color': 'red'}");
+    json_object_set_new(w->cloud.answers, "POST board/tell",
+            load("[{'all': [{'name': 'ours'}, {'name': 'theirs', 'value': 'hush'}]}]"));
+    ok(engine_apply(w->engine, false));
+    check_log(w, "GET board; POST tell; PUT board; ");
+    assert_string_equal(note_of_others(w), "[{\"name\":\"ours\"},{\"color\":\"red\",\"name\":"
+                                           "\"theirs\",\"value\":{\"$secret\":0}}]");
+    assert_int_equal(engine_secrets(w->engine)->count, 1);
+    /* What an action told is not for the state. */
+    AUTO(free) char *state = jsonx_dump(state_document(w->state));
+
+    assert_null(strstr(state, "hush"));
+    check_no_change(w);
+}
+
+static void taken_away_before_it_is_told(struct world *w)
+{
+    planned_board(w);
+    others_add(w, "{'name': 'theirs'}");
+    json_object_set_new(w->cloud.answers, "POST board/tell", load("[{'all': []}]"));
+    ok(engine_apply(w->engine, false));
+    assert_string_equal(note_of_others(w), "[{\"name\":\"ours\"}]");
+}
+
+static void untold_secrets_stop_the_write(struct world *w)
+{
+    planned_board(w);
+    others_add(w, "{'name': 'theirs'}");
+    json_object_set_new(w->cloud.faults, "POST tell", json_integer(403));
+    check_failed(engine_apply(w->engine, false));
+    check_log(w, "GET board; POST tell; ");
+    check_events(w,
+            "failed a.board: tell of it for what others added to properties.notes, which the write "
+            "would remove: HTTP 403 AuthorizationFailed; ");
+}
+
+static void nobody_else_is_there(struct world *w)
+{
+    planned_board(w);
+    ok(engine_apply(w->engine, false));
+    check_log(w, "GET board; PUT board; ");
+}
+
+static void changed_between_reading_and_writing(struct world *w)
+{
+    planned_board(w);
+    json_object_set_new(w->cloud.faults, "PUT board", json_integer(412));
+    ok(engine_apply(w->engine, false));
+    check_log(w, "GET board; PUT board; GET board; PUT board; ");
+    check_no_change(w);
+}
+
+/* Somebody was faster, or it was our own write, whose answer was lost. */
+static void as_it_should_be_by_now(struct world *w)
+{
+    planned_board(w);
+    json_object_set_new(as_others_write(w), "v", json_integer(2));
+    ok(engine_apply(w->engine, false));
+    check_log(w, "GET board; ");
+    check_no_change(w);
+}
+
+static void own_write_is_under_way(struct world *w)
+{
+    planned_board(w);
+    json_t *properties = as_others_write(w);
+
+    json_object_set_new(properties, "v", json_integer(2));
+    json_object_set_new(properties, "provisioningState", json_string("Updating"));
+    ok(engine_apply(w->engine, false));
+    check_log(w, "GET board; RESUME board; ");
+}
+
+static void deleted_after_the_plan(struct world *w)
+{
+    planned_board(w);
+    json_object_clear(w->cloud.resources);
+    check_failed(engine_apply(w->engine, false));
+    check_events(w, "failed a.board: it would now have to be created, which the plan did not say: "
+                    "run apply "
+                    "again; ");
+}
+
 /* ---- the process dies between any two steps ---- */
 
 static void kill_stack(struct world *w)
@@ -936,6 +1067,14 @@ ROW(keys_reach_others_as_secrets)
 ROW(refused_keys_are_not_compared)
 ROW(what_may_not_be_read_is_unknown)
 ROW(a_change_shows_in_what_refers_to_it)
+ROW(added_after_the_plan)
+ROW(taken_away_before_it_is_told)
+ROW(untold_secrets_stop_the_write)
+ROW(nobody_else_is_there)
+ROW(changed_between_reading_and_writing)
+ROW(as_it_should_be_by_now)
+ROW(own_write_is_under_way)
+ROW(deleted_after_the_plan)
 
 int main(void)
 {
@@ -966,6 +1105,14 @@ int main(void)
         cmocka_unit_test(test_refused_keys_are_not_compared),
         cmocka_unit_test(test_what_may_not_be_read_is_unknown),
         cmocka_unit_test(test_a_change_shows_in_what_refers_to_it),
+        cmocka_unit_test(test_added_after_the_plan),
+        cmocka_unit_test(test_taken_away_before_it_is_told),
+        cmocka_unit_test(test_untold_secrets_stop_the_write),
+        cmocka_unit_test(test_nobody_else_is_there),
+        cmocka_unit_test(test_changed_between_reading_and_writing),
+        cmocka_unit_test(test_as_it_should_be_by_now),
+        cmocka_unit_test(test_own_write_is_under_way),
+        cmocka_unit_test(test_deleted_after_the_plan),
         cmocka_unit_test(test_kill_during_create),
         cmocka_unit_test(test_kill_during_destroy),
         cmocka_unit_test(test_kill_during_change),
