@@ -525,9 +525,9 @@ static struct err *dispatch(struct eval *ev, const struct expr_node *n, json_t *
     case EXPR_BINARY:
         return eval_binary(ev, n, ret);
     case EXPR_COND:
-        return eval_cond(ev, n, ret);
+        break;
     }
-    return err_new(ERR_INTERNAL, 0, "an expression of no kind");
+    return eval_cond(ev, n, ret);
 }
 
 struct err *eval_node(struct eval *ev, const struct expr_node *n, json_t **ret)

@@ -122,7 +122,8 @@ static struct err *lookup_resource(
         struct resolver *r, struct eval_path path, size_t *ret_used, json_t **ret)
 {
     if (path.count == 0 || !json_is_string(path.keys[0]))
-        return err_new(ERR_CONFIG, 0, "resource wants an address");
+        return err_new(
+                ERR_CONFIG, 0, "a resource is named by its address: resource['SERVICE.NAME']");
     const char *address = json_string_value(path.keys[0]);
     const char *second = path.count > 2 ? json_string_value(path.keys[1]) : NULL;
 
@@ -142,7 +143,7 @@ static struct err *lookup_secret(
         struct resolver *r, struct eval_path path, size_t *ret_used, json_t **ret)
 {
     if (path.count == 0 || !json_is_string(path.keys[0]))
-        return err_new(ERR_CONFIG, 0, "secret wants a name");
+        return err_new(ERR_CONFIG, 0, "a secret is named by a text: secret.NAME");
     const char *name = json_string_value(path.keys[0]);
     AUTO(free) char *ref = xasprintf("secret.%s", name);
     struct secret *s = r->env->secret == NULL ? NULL : r->env->secret(r->env->arg, name);

@@ -368,7 +368,7 @@ static struct err *step(struct http_loop *loop, int64_t deadline_ms)
         return cancel_check();
     }
     if (clock_now_ms() >= deadline_ms)
-        return err_new(ERR_TIMEOUT, 0, "no end within the time given");
+        return err_new(ERR_TIMEOUT, 0, "what was asked for did not come within the time given");
     if (loop->transfers == NULL && loop->timers == NULL && loop->watch_count == 0)
         return err_new(ERR_INTERNAL, 0, "the loop has nothing to wait for");
     hand_ready_to_curl(loop);

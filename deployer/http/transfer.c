@@ -156,6 +156,16 @@ static void set_options(struct transfer *t, const struct http_request *r, const 
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
 }
 
+/* The URL itself may hold what is secret. */
+static struct err *too_late(const struct transfer *t)
+{
+    unsigned port = 0;
+    AUTO(free) char *host = transfer_host(t, &port);
+
+    return err_new(ERR_TIMEOUT, 0, "%s %s: no time is left to send it", t->method,
+            host == NULL ? "?" : host);
+}
+
 struct transfer *transfer_new(const struct http_request *r, const char *ca_file)
 {
     struct transfer *t = xcalloc(1, sizeof(*t));
@@ -178,7 +188,7 @@ struct transfer *transfer_new(const struct http_request *r, const char *ca_file)
     add_headers(t, r);
     set_options(t, r, ca_file);
     if (r->deadline_ms <= t->started_ms)
-        transfer_fail(t, err_new(ERR_TIMEOUT, 0, "%s: no time left", r->method));
+        transfer_fail(t, too_late(t));
     return t;
 }
 

@@ -1,5 +1,6 @@
 #include "stack/sources.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -33,13 +34,13 @@ const char *sources_key(const struct doc_node *declaration)
 
 struct err *sources_read(const struct doc_node *declaration, const char *dir, json_t **ret)
 {
-    for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
-        const struct doc_node *value = doc_get(declaration, sources[i].key);
+    size_t i = 0;
 
-        if (value != NULL)
-            return sources[i].read(value, dir, ret);
+    while (doc_get(declaration, sources[i].key) == NULL) {
+        i++;
+        assert(i < ARRAY_LEN(sources)); /* sources_key found one */
     }
-    return err_new(ERR_INTERNAL, 0, "an input without a source");
+    return sources[i].read(doc_get(declaration, sources[i].key), dir, ret);
 }
 
 static struct err *run_program(const char *const *argv, struct buf *out)

@@ -493,7 +493,8 @@ static struct err *save(struct state *s, bool is_snapshot)
 static struct err *check_writable(const struct state *s)
 {
     if (s->is_dead)
-        return err_new(ERR_LOCKED, 0, "%s: is somebody else's now", s->backend->name);
+        return err_new(ERR_LOCKED, 0, "%s: is somebody else's now: nothing more is written to it",
+                s->backend->name);
     if (s->is_locked)
         return NULL;
     return err_new(ERR_INTERNAL, 0, "%s: written without the lock", s->backend->name);

@@ -46,6 +46,6 @@ def collect(skip=("sandbox",)):
         for call, pattern in CALLS.items():
             for m in pattern.finditer(source):
                 text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', FORMAT_MACRO.sub('"d"', m[2])))
-                text = text.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", "\n")
+                text = re.sub(r"\\(.)", lambda e: "\n" if e[1] == "n" else e[1], text)
                 found.append(Message(call, m[1].strip(), text, "%s:%d" % (name, source[:m.start()].count("\n") + 1)))
     return found

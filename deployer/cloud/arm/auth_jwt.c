@@ -71,7 +71,7 @@ static struct err *load(struct str pem, struct str password, struct signer *ret)
     }
     BIO_free(bio);
     if (ret->count == 0)
-        return err_new(ERR_CONFIG, 0, "the file holds no certificate in PEM");
+        return err_new(ERR_CONFIG, 0, "the file holds no certificate in PEM beside its key");
     if (EVP_PKEY_base_id(ret->key) != EVP_PKEY_RSA)
         return err_new(ERR_CONFIG, 0, "the key is no RSA key: Entra takes no other");
     if (X509_check_private_key(ret->chain[0], ret->key) != 1)
@@ -145,7 +145,9 @@ static struct err *sign(EVP_PKEY *key, struct str data, struct buf *out)
 
     EVP_MD_CTX_free(md);
     if (!ok)
-        return err_new(ERR_CONFIG, 0, "the key can't sign with PS256");
+        return err_new(ERR_CONFIG, 0,
+                "the key of %d bits can't sign with PS256: Entra takes keys of 2048 bits and more",
+                EVP_PKEY_bits(key));
     encode_base64url(out, signature, len);
     return NULL;
 }
