@@ -1,9 +1,15 @@
 #include "base/alloc.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* As much as malloc(3) serves from the heap, without mmap. */
+#define HEAP_PROBE_BYTES (127u << 10)
 
 void die_oom(void)
 {
@@ -11,6 +17,31 @@ void die_oom(void)
 
     fwrite(text, 1, sizeof(text) - 1, stderr);
     abort();
+}
+
+void alloc_expect(size_t bytes)
+{
+#ifdef __GLIBC__
+    const uintptr_t before = (uintptr_t)sbrk(0);
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    mallopt(M_TOP_PAD, (int)bytes);
+    mallopt(M_TRIM_THRESHOLD, (int)(2 * bytes));
+    /* Two of them are more than the heap's first piece; volatile, or the compiler leaves them out.
+     */
+    void *volatile first = malloc(HEAP_PROBE_BYTES);
+    void *volatile second = malloc(HEAP_PROBE_BYTES);
+
+    free(second);
+    free(first);
+    const uintptr_t after = (uintptr_t)sbrk(0);
+    const uintptr_t from = (before + page - 1) / page * page;
+
+    if (from < after)
+        madvise((void *)from, after - from, MADV_HUGEPAGE);
+#else
+    (void)bytes;
+#endif
 }
 
 void *xcalloc(size_t count, size_t size_bytes)

@@ -11,6 +11,11 @@
 
 #include "base/compiler.h"
 
+/*
+ * Tells the system that some `bytes` are going to be allocated: it may give them as huge pages, in
+ * a few faults instead of one for each 4 KiB. A hint: where it can't be taken nothing happens.
+ */
+void alloc_expect(size_t bytes);
 /* Zeroed memory for `count` things of `size_bytes`; free() it. Aborts on overflow too. */
 MUST_CHECK void *xcalloc(size_t count, size_t size_bytes);
 /* As realloc(3) for `count` things; the new part is not zeroed. */

@@ -9,8 +9,13 @@
 #include "probe/probe.h"
 #include "stack/stack.h"
 
+/* What a stack of some dozen resources, its catalog and its model take. */
+#define MODEL_BYTES (6u << 20)
+
 static struct err *load_stack(struct context *c, const char *file)
 {
+    alloc_expect(MODEL_BYTES);
+
     AUTO(free)
     char *inside = text_eq(file, ".") ? xstrdup("stack.yaml") : file_join(file, "stack.yaml");
     AUTO(free) char *path = file_is_dir(file) ? TAKE(inside) : xstrdup(file);
