@@ -175,10 +175,31 @@ static void check_range(const struct checked *c, const json_t *value)
     }
 }
 
+/* Expressions compare with case: a known word in another one would be taken for none of them. */
+static bool differs_in_case_alone(const struct service_input *in, const char *word)
+{
+    size_t i = 0;
+    json_t *one = NULL;
+
+    json_array_foreach ((json_t *)(uintptr_t)in->values, i, one) {
+        const char *known = json_string_value(one);
+
+        if (known != NULL && !text_eq(known, word) && str_eq_ci(str_of(known), str_of(word)))
+            return true;
+    }
+    return false;
+}
+
 static void check_plain(const struct checked *c, const json_t *value, bool is_shown)
 {
     const struct service_input *in = c->spec;
 
+    if (in->is_open) {
+        if (json_is_string(value) && is_shown
+                && differs_in_case_alone(in, json_string_value(value)))
+            check_enum(c, value);
+        return; /* the kind of the resource that gets it judges the rest */
+    }
     if (in->values != NULL && is_shown)
         check_enum(c, value);
     if (in->pattern != NULL && json_is_string(value)

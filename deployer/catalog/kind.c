@@ -32,6 +32,7 @@ static const struct field {
 #define AT(member) offsetof(struct kind_property, member)
     { "type", FIELD_TYPE, AT(type), 0 },
     { "enum", FIELD_JSON, AT(values), 0 },
+    { "open", FIELD_BOOL, AT(is_open), 0 },
     { "required", FIELD_BOOL, AT(is_required), 0 },
     { "read_only", FIELD_BOOL, AT(is_read_only), 0 },
     { "write_only", FIELD_BOOL, AT(is_write_only), 0 },

@@ -30,6 +30,7 @@ struct kind_property {
     const char *pattern;  /* PCRE-like; checked with regcomp(3) REG_EXTENDED, or NULL */
     bool has_min, has_max;
     double min, max;     /* numbers: value; strings and arrays: length */
+    bool is_open;        /* the cloud may take more than these limits say: beyond is a doubt */
     bool is_required;    /* in what is sent, where its parent object is present */
     bool is_read_only;   /* set by the server; never sent, never compared */
     bool is_write_only;  /* never returned: compared by digest of what was sent last */

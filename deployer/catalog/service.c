@@ -23,6 +23,7 @@ static void read_constraints(const struct reader *r, const struct doc_node *map,
     in->pattern = reader_text(r, map, "pattern", at);
     in->has_min = reader_number(r, map, "min", at, &in->min);
     in->has_max = reader_number(r, map, "max", at, &in->max);
+    in->is_open = reader_bool(r, map, "open", at, false);
     if (in->values != NULL && !json_is_array(in->values)) {
         reader_error(r, doc_get(map, "enum"), at, "'enum' must be a list");
         in->values = NULL;
@@ -33,8 +34,8 @@ static void read_input(
         const struct reader *r, const struct doc_entry *e, const char *at, struct service_input *in)
 {
     static const char *const keys[] = { "type", "items", "members", "enum", "pattern", "min", "max",
-        "default", "required", "secret", "env", "rotatable", "loss", "generate", "doc", "example",
-        NULL };
+        "open", "default", "required", "secret", "env", "rotatable", "loss", "generate", "doc",
+        "example", NULL };
     const struct doc_node *map = e->value;
 
     *in = (struct service_input){ .name = e->key, .place = e->key_place, .is_rotatable = true };

@@ -67,6 +67,17 @@ static bool is_allowed(const struct kind_property *p, const json_t *value)
     return json_array_size(p->values) == 0;
 }
 
+/* Where the cloud may take more than is known here, the limit is a doubt. */
+static const char *severity_of(const struct kind_property *p)
+{
+    return p->is_open ? "warning" : "error";
+}
+
+static const char *doubt_of(const struct kind_property *p)
+{
+    return p->is_open ? ", as far as is known here" : "";
+}
+
 static void complain_enum(
         const struct body *b, const struct kind_property *p, const char *path, const json_t *value)
 {
@@ -84,13 +95,16 @@ static void complain_enum(
     const char *meant =
             json_is_string(value) ? text_suggest(str_of(json_string_value(value)), words, n) : NULL;
 
-    buf_addf(&what, "is %s, which is not an allowed value", shown);
+    buf_addf(&what,
+            p->is_open ? "is %s, which is none of the values known here"
+                       : "is %s, which is not an allowed value",
+            shown);
     if (meant != NULL)
-        buf_addf(&list, "did you mean %s? Allowed: ", meant);
+        buf_addf(&list, "did you mean %s? %s: ", meant, p->is_open ? "Known" : "Allowed");
     else
-        buf_add_text(&list, "one of ");
+        buf_add_text(&list, p->is_open ? "known are " : "one of ");
     text_add_list(&list, words, n, 20);
-    complain(b, "body.enum", "error", path, value, buf_text(&list), buf_text(&what));
+    complain(b, "body.enum", severity_of(p), path, value, buf_text(&list), buf_text(&what));
 }
 
 static void check_range(
@@ -106,18 +120,18 @@ static void check_range(
         return;
     const bool is_less = p->has_min && n < p->min;
     AUTO(free)
-    char *what = xasprintf("is %g%s, and must be at %s %g", n, unit, is_less ? "least" : "most",
-            is_less ? p->min : p->max);
+    char *what = xasprintf("is %g%s, and must be at %s %g%s", n, unit, is_less ? "least" : "most",
+            is_less ? p->min : p->max, doubt_of(p));
 
-    complain(b, "body.range", "error", path, value, "change the input that gives it", what);
+    complain(b, "body.range", severity_of(p), path, value, "change the input that gives it", what);
 }
 
 static void check_value(
         const struct body *b, const struct kind_property *p, const char *path, const json_t *value)
 {
     if (p->is_read_only) {
-        complain(b, "body.read-only", "error", path, value, "take it out of the service's body",
-                "is set by the server and can't be sent");
+        complain(b, "body.read-only", "warning", path, value, "take it out of the service's body",
+                "is set by the server: what is sent there counts for nothing");
         return;
     }
     if (p->type != NULL && !has_type(value, p->type)) {
@@ -132,9 +146,11 @@ static void check_value(
     if (p->pattern != NULL && json_is_string(value)
             && !pattern_found(p->pattern, json_string_value(value))) {
         AUTO(free)
-        char *what = xasprintf("'%s' does not match %s", json_string_value(value), p->pattern);
+        char *what = xasprintf(
+                "'%s' does not match %s%s", json_string_value(value), p->pattern, doubt_of(p));
 
-        complain(b, "body.pattern", "error", path, value, "change the input that gives it", what);
+        complain(b, "body.pattern", severity_of(p), path, value, "change the input that gives it",
+                what);
     }
     if (p->has_min || p->has_max)
         check_range(b, p, path, value);
@@ -179,8 +195,9 @@ static void check_required(const struct body *b, const json_t *body)
         const bool is_alias = p->alias != NULL && !lacks(body, str_of(p->alias));
 
         if (p->is_required && !is_alias && lacks(body, str_of(p->path)))
-            complain(b, "body.required", "error", p->path, NULL, "give the input that sets it",
-                    "is required and not there");
+            complain(b, "body.required", severity_of(p), p->path, NULL,
+                    "give the input that sets it",
+                    p->is_open ? "is not there, and should be" : "is required and not there");
     }
 }
 
