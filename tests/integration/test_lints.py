@@ -2,7 +2,7 @@
 
 tests/data/lints/CODE[@WHAT]/{bad,good}.yaml are overlays on examples/langfuse (JSON is YAML), laid over it as an environment.
 Those that differ in a few values stand in tests/data/lints/cases.json: a case names bodies of the test's service `raw` and sets
-paths (SERVICE.INPUT.path[0]...) in both of them, in the good one, and in the bad one. UPDATE=1 renews the list in docs/lints.md.
+paths (SERVICE.INPUT.path[0]...) in both of them, in the good one, and in the bad one; it may say of what severity the finding is. UPDATE=1 renews the list in docs/lints.md.
 """
 import concurrent.futures
 import copy
@@ -108,6 +108,8 @@ class Lints(unittest.TestCase):
                 problems.append(f"{name}: does not say what to change: {f}")
         told = next((f.get("cause") or f["text"] for f in found), "")
         worst = {f["severity"] for f in found}
+        if name in CASES and "severity" in CASES[name] and worst != {CASES[name]["severity"]}:
+            problems.append(f"{name} bad: {worst}, not {CASES[name]['severity']}")
         if done.returncode != (1 if "error" in worst else 0):
             problems.append(f"{name} bad: exit status {done.returncode} for {worst}")
         done, found, _ = self.findings(name, "good")

@@ -168,8 +168,8 @@ class Services(unittest.TestCase):
             ([("version: 16", "version: 14"), ("version: 3,", "version: 4,")],
              r"services\.langfuse\.with\.version: Langfuse 4 needs PostgreSQL 15"),
             ([("version: 3,", 'version: 4, tag: "3.225.4",')], r"services\.langfuse\.with\.tag: the tag is of another"),
-            ([("clustering: NoCluster", "clustering: NoCluster, sku: Balanced_B100")], r"services\.redis\.with\.sku: clustering"),
-            ([("version: 16", "version: 12")], r"services\.postgres\.with\.version: '12' is not one of"),
+            ([("clustering: NoCluster", "clustering: noCluster")], r"services\.redis\.with\.clustering: 'noCluster' is not one of"),
+            ([("version: 16", "version: 16, tier: burstable")], r"services\.postgres\.with\.tier: 'burstable' is not one of"),
         ]
         for edits, wanted in rows:
             with self.subTest(wanted=wanted):

@@ -187,6 +187,22 @@ environments:
 
 
 class Validate(Folder):
+    def test_what_is_open_is_left_to_the_kind(self):
+        """What Azure adds to is no error while it is merely unknown here; another case of a known word is one."""
+        start = ("deployer: 1\nstack: s\nlocation: japaneast\nazure: {subscription: 11111111-1111-1111-1111-111111111111, resource_group: rg}\n"
+                 "services:\n")
+        for value, status, told in (("18", 0, None),
+                                    ("21", 0, "p.server: properties.version is \"21\", which is none of the values known here")):
+            self.write("stack.yaml", start + "  p: {use: postgres, with: {version: %s}}\n" % value)
+            done, out, err = run("validate", "stack.yaml", cwd=self.dir, env={"POSTGRES_PASSWORD": "pgExamplePw1"})
+            self.assertEqual(done, status, err)
+            self.assertEqual("properties.version" in out, told is not None, out)
+            self.assertIn(told or "", out)
+        self.write("stack.yaml", start + "  p: {use: postgres, with: {tier: burstable}}\n")
+        done, _, err = run("validate", "stack.yaml", cwd=self.dir, env={"POSTGRES_PASSWORD": "pgExamplePw1"})
+        self.assertEqual(done, 65)
+        self.assertIn("services.p.with.tier: 'burstable' is not one of Burstable, GeneralPurpose, MemoryOptimized (did you mean Burstable?)", err)
+
     def test_all_errors_at_once_in_every_form(self):
         self.write("stack.yaml", "deployer: 1\nstack: s\nlocation: no\nservices:\n"
                                  "  redis: {use: redis, with: {clustering: OssCluster}}\n"
