@@ -79,6 +79,27 @@ NAMES = {
     "virtual_network": (["vnet-1.a_"], ["-vnet", "v"]),
     "waf_policy": (["example-wafpolicy"], ["-x"]),
 }
+# Documents that are less usual and taken all the same.
+ENVIRONMENT = "/subscriptions/1/resourceGroups/x/providers/Microsoft.App/managedEnvironments/e"
+TAKEN = [
+    ("virtual_network", {"properties": {"addressSpace": {"addressPrefixes": ["fd00:db8::/48"]}, "subnets": [
+        {"name": "a", "properties": {"addressPrefix": "fd00:db8::/64"}}, {"name": "b", "properties": {"addressPrefix": "fd00:db8:0:1::/64"}}]}}),
+    ("virtual_network", {"properties": {"addressSpace": {"ipamPoolPrefixAllocations": [{"numberOfIpAddresses": "256", "pool": {"id": "/subscriptions/1/x"}}]}}}),
+    ("managed_environment", {"properties": {"workloadProfiles": [
+        {"name": "Consumption", "workloadProfileType": "Consumption"}, {"name": "gpu", "workloadProfileType": "Consumption-GPU-NC8as-T4"}]}}),
+    ("container_app", {"properties": {"environmentId": ENVIRONMENT, "workloadProfileName": "gpu", "template": {
+        "containers": [{"name": "a", "image": "example.com/a:1", "resources": {"cpu": 8, "memory": "56Gi", "gpu": 1}}]}}}),
+    ("network_security_group", {"properties": {"securityRules": [{"name": "exported", "properties": {
+        "protocol": "TCP", "access": "Allow", "direction": "Inbound", "priority": 100, "sourcePortRange": "*", "sourcePortRanges": [],
+        "destinationPortRange": "443", "destinationPortRanges": [], "sourceAddressPrefix": "*", "sourceAddressPrefixes": [],
+        "destinationAddressPrefix": "", "destinationAddressPrefixes": ["10.0.0.0/24", "10.0.1.0/24"]}}]}}),
+    ("application_gateway", {"properties": {"sku": {"name": "Standard_v2", "tier": "Standard_v2", "capacity": 1},
+                                            "probes": [{"name": "p", "properties": {"protocol": "Tcp", "interval": 30, "timeout": 30}}]}}),
+    ("postgres_server", {"properties": {"createMode": "Replica", "sourceServerResourceId": "/subscriptions/1/x"}}),
+    ("postgres_server", {"sku": {"name": "Standard_D2ds_v9", "tier": "GeneralPurpose"}, "properties": {"version": "18"}}),
+    ("storage_account", {"kind": "FileStorage", "sku": {"name": "StandardV2_ZRS"}, "properties": {"accessTier": "Hot"}}),
+    ("container_registry", {"sku": {"name": "Standard"}, "properties": {"zoneRedundancy": "Enabled"}}),
+]
 
 
 def literal(value):
@@ -108,15 +129,18 @@ class Limits(unittest.TestCase):
             json.dump({"format": 1, "service": "example", "title": "Example", "main": "subnet", "resources": resources,
                        "inputs": {"kind": {"type": "string"}, "name": {"type": "string"}, "body": {"type": "map"}}}, f)
 
-    def errors(self, kind, name, body):
-        """What is wrong with such a resource: the findings that are errors."""
+    def findings(self, kind, name, body):
         handle, path = tempfile.mkstemp(dir=self.dir, suffix=".yaml")
         with os.fdopen(handle, "w") as f:
             json.dump({"deployer": 1, "stack": "s", "location": "japaneast",
                        "azure": {"subscription": "11111111-1111-1111-1111-111111111111", "resource_group": "rg-s"},
                        "services": {"e": {"use": "example", "with": {"kind": kind, "name": name, "body": literal(body)}}}}, f)
         done = cli("validate", path, "--catalog", self.dir, "-o", "json")
-        return [f["text"] for f in json.loads(done.stdout)["findings"] if f["severity"] == "error"]
+        return json.loads(done.stdout)["findings"]
+
+    def errors(self, kind, name, body):
+        """What is wrong with such a resource: the findings that are errors, and the rules that could not be judged."""
+        return [f["text"] for f in self.findings(kind, name, body) if f["severity"] == "error" or f["code"] == "rule.not-judged"]
 
     def judge_example(self, path):
         with open(path) as f:
@@ -134,6 +158,10 @@ class Limits(unittest.TestCase):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             problems = [p for ps in pool.map(self.judge_example, EXAMPLES) for p in ps]
         self.assertEqual(problems, [], "\n".join(problems))
+
+    def test_what_is_less_usual_is_taken(self):
+        for kind, body in TAKEN:
+            self.assertEqual(self.findings(kind, "example1", body), [], kind)
 
     def test_names(self):
         for kind, (taken, refused) in NAMES.items():
@@ -161,6 +189,17 @@ def find(schema, path):
         else:
             at = [(o["properties"][step], step in o.get("required", [])) for o in owners if step in o.get("properties", {})]
     return at
+
+
+class Steps(unittest.TestCase):
+    def test_paths(self):
+        """A rule about a step is about a property that is there: else it never says anything."""
+        for path in glob.glob(os.path.join(ROOT, "templates", "azure", "*.yaml")):
+            with open(path) as f:
+                text = f.read()
+            known = KINDS[re.search(r'^type: "?([^"\n]+)', text, re.M)[1].lower()]["properties"]
+            for step in re.findall(r"changes: \{path: ([^,]+),", text):
+                self.assertIn(step, known, path)
 
 
 @unittest.skipUnless(SCHEMAS, "missing: shared/arm/schemas")
