@@ -82,9 +82,18 @@ static void give_back(void *at)
     memory.free[h->units] = p;
 }
 
+/* A sanitizer's own malloc sees what these lists would hide. gcc and clang tell of it differently.
+ */
+#if defined(__has_feature)
+#define HAS_SANITIZER __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAS_SANITIZER 1
+#else
+#define HAS_SANITIZER 0
+#endif
+
 void json_memory_setup(void)
 {
-#ifndef __SANITIZE_ADDRESS__
-    json_set_alloc_funcs(take, give_back);
-#endif
+    if (!HAS_SANITIZER)
+        json_set_alloc_funcs(take, give_back);
 }
