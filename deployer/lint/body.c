@@ -213,11 +213,33 @@ static struct str word_below(const char *known, const char *path, size_t len)
     return (struct str){ .p = word, .len = strcspn(word, ".[") };
 }
 
+/* The first of the kind's sorted paths that begins with `len` bytes of `path`, or would. */
+static size_t first_below(const struct kind *k, const char *path, size_t len)
+{
+    size_t from = 0;
+    size_t end = k->index_count;
+
+    while (from < end) {
+        const size_t middle = from + (end - from) / 2;
+
+        if (strncmp(k->index[middle].path, path, len) < 0)
+            from = middle + 1;
+        else
+            end = middle;
+    }
+    return from;
+}
+
+static bool is_at(const struct kind *k, size_t i, const char *path, size_t len)
+{
+    return i < k->index_count && strncmp(k->index[i].path, path, len) == 0;
+}
+
 /* Whether the kind knows `key` below the first `len` bytes of `path`. */
 static bool is_known(const struct kind *k, const char *path, size_t len, const char *key)
 {
-    for (size_t i = 0; i < k->property_count; i++) {
-        if (str_eq(word_below(k->properties[i].path, path, len), str_of(key)))
+    for (size_t i = first_below(k, path, len); is_at(k, i, path, len); i++) {
+        if (str_eq(word_below(k->index[i].path, path, len), str_of(key)))
             return true;
     }
     return false;
@@ -230,8 +252,9 @@ static const char *meant_below(
     const char *words[256];
     size_t n = 0;
 
-    for (size_t i = 0; i < k->property_count && n < ARRAY_LEN(words); i++) {
-        const struct str word = word_below(k->properties[i].path, path, len);
+    for (size_t i = first_below(k, path, len); is_at(k, i, path, len) && n < ARRAY_LEN(words);
+            i++) {
+        const struct str word = word_below(k->index[i].path, path, len);
 
         if (word.len > 0)
             words[n++] = arena_str(arena, word);
