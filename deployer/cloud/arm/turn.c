@@ -1,4 +1,10 @@
-/* Writes that a kind says must not overlap wait for each other, first come, first served. */
+/*
+ * Writes that a kind says must not overlap wait for each other, first come, first served. The
+ * engine sees to that by itself (run.c), deletes included: it has the document of what is there,
+ * and goes by what that refers to. This is for those who write without it. A delete has no body, so
+ * here it goes by its parent and by itself only; nobody but the engine deletes what is serial by a
+ * reference.
+ */
 #include "base/alloc.h"
 #include "base/jsonx.h"
 #include "cloud/arm/id.h"
