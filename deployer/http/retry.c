@@ -76,6 +76,21 @@ int64_t retry_after_parse(
     return ms;
 }
 
+/* A date is by the service's clock, which its answer tells: ours may be wrong. */
+static int64_t their_clock_ms(const struct http_response *r, int64_t wall_ms)
+{
+    struct str date = { 0 };
+    char text[64];
+
+    if (!http_response_header(r, "date", &date) || date.len >= sizeof(text))
+        return wall_ms;
+    memcpy(text, date.p, date.len);
+    text[date.len] = '\0';
+    const time_t at = curl_getdate(text, NULL);
+
+    return at < 0 ? wall_ms : (int64_t)at * 1000;
+}
+
 int64_t retry_after_ms(const struct http_response *r, int64_t wall_ms)
 {
     struct str a = { 0 };
@@ -85,7 +100,7 @@ int64_t retry_after_ms(const struct http_response *r, int64_t wall_ms)
     http_response_header(r, "retry-after-ms", &a);
     http_response_header(r, "x-ms-retry-after-ms", &b);
     http_response_header(r, "retry-after", &c);
-    return retry_after_parse(a, b, c, wall_ms);
+    return retry_after_parse(a, b, c, their_clock_ms(r, wall_ms));
 }
 
 int64_t retry_delay_ms(unsigned n, int64_t after_ms, uint32_t random)

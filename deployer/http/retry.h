@@ -22,7 +22,8 @@ bool retry_status_is_transient(long status);
 bool retry_method_is_idempotent(const char *method);
 /*
  * What the service asks for: retry-after-ms, x-ms-retry-after-ms, Retry-After in seconds or as an
- * HTTP date (RFC 9110, 10.2.3), in this order. -1 if it says nothing (or nothing above zero).
+ * HTTP date (RFC 9110, 10.2.3; by the answer's own Date where it has one, else by wall_ms), in this
+ * order. -1 if it says nothing (or nothing above zero).
  */
 int64_t retry_after_ms(const struct http_response *r, int64_t wall_ms);
 /* As above from the texts of the three headers (NULL p: absent). */

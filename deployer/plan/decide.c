@@ -30,10 +30,13 @@ static const char *bad_end(struct arena *arena, const struct plan_item *i)
     const struct norm_place p = { .key = "provisioningState", .parent = "properties" };
     json_auto_t *failed = json_string("Failed");
     json_auto_t *canceled = json_string("Canceled");
+    json_auto_t *cancelled = json_string("Cancelled");
 
     if (text_eq(jsonx_text(i->entry, "status"), "tainted"))
         return "its last write did not come to its end";
-    if (state != NULL && (norm_equal(&p, state, failed) || norm_equal(&p, state, canceled)))
+    if (state != NULL
+            && (norm_equal(&p, state, failed) || norm_equal(&p, state, canceled)
+                    || norm_equal(&p, state, cancelled)))
         return arena_printf(arena, "its last operation ended as %s", json_string_value(state));
     return NULL;
 }

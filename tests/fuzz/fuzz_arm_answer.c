@@ -9,6 +9,7 @@
 #include "cloud/arm/auth_answer.h"
 #include "cloud/arm/discovery.h"
 #include "cloud/arm/fault.h"
+#include "cloud/arm/hold.h"
 #include "cloud/arm/id.h"
 #include "cloud/arm/operation.h"
 
@@ -75,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if ((parent != NULL && strlen(parent) > size)
             || (challenge != NULL && strlen(challenge) > size))
+        abort();
+    if (arm_hold_remaining((struct str){ text, size }) < -1)
         abort();
     try_fault((struct str){ text, size });
     err_ignore(jsonx_load((struct str){ text, size }, "fuzz", &body), "most are none");

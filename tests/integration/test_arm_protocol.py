@@ -101,7 +101,12 @@ class Operations(unittest.TestCase):
             ("foreign poll url", Answer(201, thing("Creating"), {"Azure-AsyncOperation": "https://evil.example/1"}),
              [], 2),
             ("expired poll url", Answer(202, None, {"Location": "{url}/operations/1"}),
-             [error(404, "NotFound")], 3),
+             [error(410, "Gone")], 3),
+            ("a path", Answer(202, None, {"Location": "/operations/1?x=1"}), [Answer(202), Answer(200, thing())], 4),
+            ("known a little later", Answer(202, None, {"Azure-AsyncOperation": "{url}/operations/1"}),
+             [error(404, "NotFound"), error(404, "NotFound"), poll("InProgress"), poll("Succeeded")], 6),
+            ("no operation's answer", Answer(202, None, {"Azure-AsyncOperation": "{url}/operations/1"}),
+             [Answer(200, {"id": "x", "name": "y"})], 3),
             ("transient while polling", Answer(201, thing("Creating"), {"Azure-AsyncOperation": "{url}/operations/1"}),
              [error(503, "Busy", headers={"retry-after-ms": "20"}), poll("Succeeded")], 4),
         ]
@@ -187,6 +192,7 @@ class Operations(unittest.TestCase):
             ("still shown for a while", lambda arm: [Answer(200)], [Answer(200, thing("Deleting")), error(404, "ResourceNotFound")]),
             ("absent already", lambda arm: [error(404, "ResourceNotFound")], []),
             ("location", lambda arm: [Answer(202, None, {"Location": arm.url + "/operations/1"})], [error(404, "ResourceNotFound")]),
+            ("the rights go with it", lambda arm: [Answer(202, None, {"Location": arm.url + "/operations/1"})], [error(403, "AuthorizationFailed")]),
             ("no url", lambda arm: [Answer(202)], [Answer(200, thing("Deleting")), error(404, "ResourceNotFound")]),
         ]
         for name, delete, final in rows:
@@ -196,6 +202,23 @@ class Operations(unittest.TestCase):
                 r = run(arm, [remove()])
                 ok(self, r.results[0])
                 self.assertTrue(r.results[0]["is_absent"])
+
+    def test_a_delete_that_was_a_wrong_question(self):
+        for code in ("InvalidResourceType", "SubscriptionNotFound"):
+            with self.subTest(code), Arm({"DELETE /things/a": [error(404, code)]}) as arm:
+                r = run(arm, [remove()])
+                self.assertEqual(r.results[0]["error"]["api_code"], code)  # it may well be there
+
+    def test_an_operation_that_nobody_knows_for_long(self):
+        """The URL's 404 is believed once it can't be lag any more; then the resource tells."""
+        with Arm() as arm:
+            arm.routes = {"PUT /things/a": lambda q: Answer(202, None, {"Azure-AsyncOperation": arm.url + "/operations/1"}),
+                          "GET /operations/1": [error(404, "NotFound")], "GET /things/a": [Answer(200, thing())]}
+            r = run(arm, [write()], options={"time_scale": 0.1})
+            ok(self, r.results[0])
+            first, last = arm.seen("PUT")[0].at, arm.seen("GET", "/things/a")[0].at
+            self.assertGreater(last - first, 1.4)
+            self.assertLess(last - first, 4)
 
     def test_resume_sends_nothing_but_polls(self):
         with Arm() as arm:
@@ -245,9 +268,15 @@ class Retries(unittest.TestCase):
                                     error(503, "Busy", headers=fast), error(429, "TooMany", headers=fast),
                                     error(408, "Slow", headers=fast), Answer(200, thing())],
                   "GET /things/b": [error(400, "BadRequest", "no"), Answer(200, {})],
+                  "GET /things/d": [Answer(200), Answer(200, thing())],
+                  "GET /things/e": [Answer(503, "<html><title>503 Service Unavailable</title></html>",
+                                           dict(fast, **{"Content-Type": "text/html"})), Answer(200, thing())],
                   "PUT /things/c": [error(500, "Oops", headers=fast), Answer(201, dict(thing(), id=THING[:-1] + "c"))]}) as arm:
-            r = run(arm, [read(), read(THING[:-1] + "b"), write(THING[:-1] + "c")])
+            r = run(arm, [read(), read(THING[:-1] + "b"), write(THING[:-1] + "c"),
+                          read(THING[:-1] + "d"), read(THING[:-1] + "e")])
             ok(self, r.results[0])
+            self.assertEqual(ok(self, r.results[3])["requests"], 2)  # 200 without a body is not "absent"
+            self.assertEqual(ok(self, r.results[4])["requests"], 2)
             self.assertEqual(len(arm.seen("GET", "/things/a")), 7)
             self.assertEqual(r.results[1]["requests"], 1)
             self.assertEqual(r.results[1]["error"]["api_code"], "BadRequest")
@@ -426,6 +455,45 @@ class Pace(unittest.TestCase):
             r = run(arm, [write(), write(THING[:-1] + "b")])
             ok(self, r.results[0])
             self.assertTrue(any(p.startswith("throttled (HTTP 429), again in 1.") for p in r.results[0]["progress"]))
+
+
+    def test_a_provider_that_has_had_enough_holds_nobody_else_up(self):
+        other = GROUP + "/providers/Microsoft.Other/things/b"
+        enough = error(429, "TooManyRequests", headers={"Retry-After": "2", "x-ms-ratelimit-remaining-subscription-writes": "150"})
+        with Arm({"GET /things/slow": [Answer(200, thing(), delay=0.4)],
+                  "PUT /Microsoft.Test/things/a": [enough, Answer(200, thing())],
+                  "PUT /Microsoft.Test/things/c": [Answer(200, dict(thing(), id=THING[:-1] + "c"))],
+                  "PUT /Microsoft.Other/things/b": [Answer(200, dict(thing(), id=other))]}) as arm:
+            r = run(arm, [write(), read(THING[:-1] + "slow"), write(other), write(THING[:-1] + "c")], workers=2)
+            first, a, b, c = [arm.seen("PUT", p)[n].at for p, n in (("/things/a", 0), ("/things/a", 1), ("/things/b", 0), ("/things/c", 0))]
+            for one in r.results:
+                ok(self, one)
+            self.assertGreaterEqual(a - first, 2)
+            self.assertGreaterEqual(c - first, 2)  # the same provider
+            self.assertLess(b - first, 1.5)
+
+    def test_a_provider_of_which_nothing_remains(self):
+        empty = Answer(200, thing(), {"x-ms-ratelimit-remaining-resource": "Microsoft.Test/Put3Min;0,Microsoft.Test/Put30Min;90"})
+        other = GROUP + "/providers/Microsoft.Other/things/b"
+        with Arm({"PUT /Microsoft.Test/things/a": [empty], "PUT /Microsoft.Other/things/b": [Answer(200, dict(thing(), id=other))],
+                  "PUT /Microsoft.Test/things/c": [Answer(200, dict(thing(), id=THING[:-1] + "c"))]}) as arm:
+            r = run(arm, [write(), write(other), write(THING[:-1] + "c")], serial=True)
+            for one in r.results:
+                ok(self, one)
+            a, b, c = [arm.seen("PUT", p)[0].at for p in ("/things/a", "/things/b", "/things/c")]
+            self.assertLess(b - a, 1.0)
+            self.assertGreaterEqual(c - a, 1.9)
+
+    def test_the_tenants_bucket(self):
+        """No subscription in the path: ARM counts for the tenant. Of an empty bucket nothing is asked."""
+        low = {"x-ms-ratelimit-remaining-tenant-writes": "0"}
+        with Arm({"PUT /things/a": [Answer(200, thing(), low)],
+                  "PUT /things/c": [Answer(200, dict(thing(), id=THING[:-1] + "c"))]}) as arm:
+            r = run(arm, [write(), write(THING[:-1] + "c")], serial=True)
+            for one in r.results:
+                ok(self, one)
+            a, c = [arm.seen("PUT", p)[0].at for p in ("/things/a", "/things/c")]
+            self.assertGreaterEqual(c - a, 0.15)  # two tokens at ten a second
 
 
 class Connections(unittest.TestCase):

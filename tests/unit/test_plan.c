@@ -230,6 +230,8 @@ static void build_cloud(struct world *w, const char *word)
         { "differs", "{\"a\":2,\"fixed\":\"x\"}" },
         { "differs, immutable", "{\"a\":1,\"fixed\":\"y\"}" },
         { "failed", "{\"a\":1,\"fixed\":\"x\",\"properties\":{\"provisioningState\":\"Failed\"}}" },
+        { "cancelled",
+                "{\"a\":1,\"fixed\":\"x\",\"properties\":{\"provisioningState\":\"Cancelled\"}}" },
         { "denied", "{\"$denied\":\"403 forbidden\"}" },
         { "absent", "null" },
         { "not read", NULL },

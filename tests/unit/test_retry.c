@@ -72,6 +72,38 @@ static void retry_after_forms(void **state)
     }
 }
 
+/* A date is told by the service's clock; ours is an hour late, or there is no other. */
+static void clocks(void **state)
+{
+    static const struct {
+        const char *name;
+        char *headers;
+        int64_t wall_ms, want;
+    } rows[] = {
+        { "right",
+                "date: Wed, 21 Oct 2015 07:28:00 GMT\nretry-after: Wed, 21 Oct 2015 07:28:30 GMT\n",
+                WALL_MS, 30000 },
+        { "late",
+                "date: Wed, 21 Oct 2015 08:28:00 GMT\nretry-after: Wed, 21 Oct 2015 08:28:30 GMT\n",
+                WALL_MS, 30000 },
+        { "early",
+                "date: Wed, 21 Oct 2015 06:28:00 GMT\nretry-after: Wed, 21 Oct 2015 06:28:30 GMT\n",
+                WALL_MS, 30000 },
+        { "no date", "retry-after: Wed, 21 Oct 2015 07:28:30 GMT\n", WALL_MS, 30000 },
+        { "no date at all", "date: soon\nretry-after: Wed, 21 Oct 2015 07:28:30 GMT\n", WALL_MS,
+                30000 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct http_response r = { .headers = rows[i].headers };
+        const int64_t got = retry_after_ms(&r, rows[i].wall_ms);
+
+        if (got != rows[i].want)
+            fail_msg("%s: %lld", rows[i].name, (long long)got);
+    }
+}
+
 static void delays(void **state)
 {
     static const struct {
@@ -104,6 +136,7 @@ int main(void)
         cmocka_unit_test(transient_statuses),
         cmocka_unit_test(methods),
         cmocka_unit_test(retry_after_forms),
+        cmocka_unit_test(clocks),
         cmocka_unit_test(delays),
     };
 

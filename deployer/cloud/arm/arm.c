@@ -325,6 +325,7 @@ void arm_free(struct cloud *c)
         free(w);
     }
     auth_free(arm->auth);
+    arm_hold_free(arm->holds);
     free(arm->endpoint);
     free(arm->authority);
     free(arm->audience);

@@ -20,12 +20,15 @@
 #define TRIES_MAX 10u
 #define REGISTER_ROUNDS 3u
 #define TRY_MS 120000
+/* A provider of which nothing remains is left alone so long; what it wants it says in its 429. */
+#define EMPTY_HOLD_MS 2000
 
 struct call {
     struct arm_job job; /* first */
     struct arm_call spec;
     char *method;
     char *url;
+    char *ns; /* "Microsoft.App"; "" for what is ARM's own */
     char *if_match;
     struct buf body;
     struct secret *token; /* of the try under way */
@@ -59,6 +62,7 @@ static void destroy(struct arm_job *job)
     buf_release(&c->body);
     free(c->method);
     free(c->url);
+    free(c->ns);
     free(c->if_match);
     free(c->claims);
     free(c);
@@ -157,6 +161,20 @@ static void learn_pace(struct call *c, const struct http_response *r)
     const int64_t now = clock_now_ms();
 
     pace_answer(p, c->ticket, r->e == NULL ? remaining(r, c->class) : -1, now);
+    if (r->e == NULL && c->ns[0] != '\0'
+            && arm_hold_remaining(header(r, "x-ms-ratelimit-remaining-resource")) == 0)
+        arm_hold_set(&c->job.arm->holds, str_of(c->ns), c->class, now + EMPTY_HOLD_MS);
+}
+
+/* Where something remains in ARM's own bucket, it is the provider that has had enough. */
+static void hold_back(struct call *c, const struct http_response *r, int64_t wait_ms)
+{
+    const int64_t now = clock_now_ms();
+
+    if (c->ns[0] != '\0' && remaining(r, c->class) > 0)
+        arm_hold_set(&c->job.arm->holds, str_of(c->ns), c->class, now + wait_ms);
+    else
+        pace_block(&c->job.arm->pace[c->class], wait_ms, now);
 }
 
 static bool on_refused_token(struct call *c, const struct http_response *r)
@@ -218,7 +236,7 @@ static bool on_transient(struct call *c, const struct http_response *r, int64_t 
     const int64_t wait = retry_delay_ms(++c->waits, after_ms, random);
 
     if (r->status == 429)
-        pace_block(&c->job.arm->pace[c->class], wait, clock_now_ms());
+        hold_back(c, r, wait);
     if (is_lost && err_kind(r->e) == ERR_NET)
         snprintf(why, sizeof(why), "no answer (%s)", curl_easy_strerror((CURLcode)err_code(r->e)));
     else if (is_lost)
@@ -246,19 +264,13 @@ static bool on_unregistered(struct call *c, long status, const json_t *fault)
     if (!c->spec.may_register || c->registered >= REGISTER_ROUNDS
             || !arm_fault_is_unregistered(status, fault))
         return false;
-    const struct str path = str_of(c->url + strlen(c->job.arm->endpoint));
-    AUTO(free) char *id = str_dup(path);
-
-    id[strcspn(id, "?")] = '\0';
-    AUTO(free) char *ns = str_dup(arm_id_namespace(id));
-
-    if (ns[0] == '\0')
+    if (c->ns[0] == '\0')
         return false;
-    AUTO(free) char *what = xasprintf("registering %s with the subscription", ns);
+    AUTO(free) char *what = xasprintf("registering %s with the subscription", c->ns);
 
     c->registered++;
     tell(c, what);
-    arm_register(&c->job.arm->cloud, ns, c->spec.deadline_ms, on_registered, c);
+    arm_register(&c->job.arm->cloud, c->ns, c->spec.deadline_ms, on_registered, c);
     return true;
 }
 
@@ -298,6 +310,8 @@ static void answer_success(struct call *c, struct http_response *r, int64_t afte
 
     if (str_trim(buf_str(&r->body)).len > 0)
         e = jsonx_load(buf_str(&r->body), c->method, &body);
+    else if (c->spec.wants_body && r->status == 200)
+        e = err_new(ERR_PROTO, r->status, "%s: HTTP 200 without a body", c->method);
     if (e != NULL) {
         err_set_retryable(e, true);
         r->e = e;
@@ -378,14 +392,17 @@ static void step_pace(void *arg)
 {
     struct call *c = arg;
     struct arm *arm = c->job.arm;
-    const int64_t wait = pace_wait_ms(&arm->pace[c->class], clock_now_ms());
+    const int64_t now = clock_now_ms();
+    const int64_t held = arm_hold_wait_ms(arm->holds, str_of(c->ns), c->class, now);
+    int64_t wait = pace_wait_ms(&arm->pace[c->class], now);
 
     c->timer = 0;
+    wait = wait < held ? held : wait;
     if (wait == 0) {
         send_now(c);
         return;
     }
-    if (wait >= c->spec.deadline_ms - clock_now_ms()) {
+    if (wait >= c->spec.deadline_ms - now) {
         fail(c, err_new(ERR_TIMEOUT, 0, "%s: no time left to wait for the rate limit", c->method));
         return;
     }
@@ -454,6 +471,16 @@ static void step_token(void *arg)
     arm_ready(c->job.arm, c->spec.deadline_ms, on_ready, c);
 }
 
+/* Of the URL's path; a URL that is not below the endpoint is refused before it is sent. */
+static char *namespace_of(const struct arm *arm, const char *url)
+{
+    const size_t len = strlen(arm->endpoint);
+    AUTO(free) char *id = xstrdup(strlen(url) > len ? url + len : "");
+
+    id[strcspn(id, "?")] = '\0';
+    return str_dup(arm_id_namespace(id));
+}
+
 void arm_call_start(struct arm *arm, const struct arm_call *spec)
 {
     struct call *c = xcalloc(1, sizeof(*c));
@@ -462,6 +489,7 @@ void arm_call_start(struct arm *arm, const struct arm_call *spec)
     c->spec = *spec;
     c->method = xstrdup(spec->method);
     c->url = xstrdup(spec->url);
+    c->ns = namespace_of(arm, spec->url);
     c->if_match = xstrdup(spec->if_match);
     if (spec->body != NULL) {
         c->body = *spec->body;

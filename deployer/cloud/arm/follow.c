@@ -12,6 +12,8 @@
 
 /* A new resource may be unknown (404, 403) to another of ARM's regions for a while. */
 #define UNKNOWN_FOR_MS (5 * 60 * 1000)
+/* So may the URL of an operation that has just begun (404). Minutes, of the cloud's own pace. */
+#define URL_UNKNOWN_FOR_MIN 0.25
 
 struct follow {
     struct arm_job job; /* first */
@@ -116,6 +118,11 @@ static void on_final(void *arg, struct arm_answer *a)
         finish(f, &(struct arm_follow_result){ .status = a->status });
         return;
     }
+    /* The rights on what is gone go with it, and the operation has said that it is gone. */
+    if (is_delete(f) && a->status == 403) {
+        finish(f, &(struct arm_follow_result){ .status = a->status });
+        return;
+    }
     if (a->e != NULL && (is_delete(f) || !is_unknown || since > UNKNOWN_FOR_MS)) {
         fail(f, TAKE(a->e));
         return;
@@ -146,6 +153,7 @@ static void look_at_resource(void *arg)
     arm_call_start(f->job.arm, &(struct arm_call){ .method = "GET",
                                        .url = url,
                                        .is_poll = true,
+                                       .wants_body = true,
                                        .deadline_ms = f->spec.deadline_ms,
                                        .done = on_final,
                                        .arg = f });
@@ -199,6 +207,13 @@ static void end_well(struct follow *f, const struct arm_answer *a)
 
 /* --- until the end --------------------------------------------------------------------------- */
 
+/* A deletion is judged by what is there: its URL may go with the resource. */
+static bool is_url_still_unknown(const struct follow *f, const struct arm_answer *a)
+{
+    return a->status == 404 && f->op.follow != ARM_FOLLOW_RESOURCE && !is_delete(f)
+           && elapsed_ms(f) < arm_usual_ms(f->job.arm, URL_UNKNOWN_FOR_MIN);
+}
+
 static void on_look(void *arg, struct arm_answer *a)
 {
     struct follow *f = arg;
@@ -213,6 +228,10 @@ static void on_look(void *arg, struct arm_answer *a)
                               .e = TAKE(a->e), .fault = a->fault, .status = a->status });
         else
             fail(f, TAKE(a->e));
+        return;
+    }
+    if (is_url_still_unknown(f, a)) {
+        later(f, arm_poll_wait_ms(elapsed_ms(f), 0, a->after_ms), look);
         return;
     }
     const enum arm_follow before = f->op.follow;
@@ -249,6 +268,7 @@ static void look(void *arg)
     arm_call_start(f->job.arm, &(struct arm_call){ .method = "GET",
                                        .url = resource != NULL ? resource : f->op.url,
                                        .is_poll = true,
+                                       .wants_body = resource != NULL,
                                        .deadline_ms = f->spec.deadline_ms,
                                        .done = on_look,
                                        .arg = f });

@@ -6,6 +6,7 @@
 #define ARM_INTERNAL_H
 
 #include "cloud/arm/arm.h"
+#include "cloud/arm/hold.h"
 #include "cloud/arm/operation.h"
 #include "http/pace.h"
 
@@ -39,6 +40,7 @@ struct arm {
     double time_scale;
     struct auth *auth;
     struct pace pace[ARM_CLASSES];
+    struct arm_hold *holds; /* providers that have had enough */
     struct arm_job *jobs;
     struct arm_turn *turns; /* serial writes: holders and waiters, in order */
     char correlation_id[37];
@@ -84,11 +86,14 @@ struct arm_call {
     bool may_register;       /* a missing provider is registered */
     bool is_poll;            /* transient failures are retried until the deadline */
     bool is_once;            /* a lost answer is not asked for again */
+    bool wants_body;         /* 200 without a body is no answer */
     int64_t deadline_ms;
     cloud_progress *progress; /* or NULL; called with arg */
     arm_call_done *done;
     void *arg;
 };
+/* Whether a 404 says that the thing is absent, not that the question was wrong. */
+bool arm_answer_is_absence(const struct arm_answer *a);
 /* Copies the texts. Calls back from the loop. */
 void arm_call_start(struct arm *arm, const struct arm_call *call);
 

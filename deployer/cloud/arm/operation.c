@@ -66,9 +66,20 @@ bool arm_url_is_below(struct str url, const char *origin)
     return a.len > 0 && str_eq_ci(a, origin_of(str_of(origin)));
 }
 
-static bool usable(struct str url, const char *origin)
+/* "//host/x" and "/\\host/x" are no paths: they lead to another host. */
+static bool is_path(struct str url)
 {
-    return url.p != NULL && arm_url_is_below(url, origin);
+    return url.len > 0 && url.p[0] == '/' && (url.len == 1 || strchr("/\\", url.p[1]) == NULL);
+}
+
+char *arm_url_at(struct str url, const char *origin)
+{
+    if (url.p != NULL && is_path(url)) {
+        const struct str o = origin_of(str_of(origin));
+
+        return xasprintf("%.*s%.*s", STR_ARG(o), STR_ARG(url));
+    }
+    return url.p != NULL && arm_url_is_below(url, origin) ? str_dup(url) : NULL;
 }
 
 static enum arm_follow body_follow(const char *method, const struct arm_reply *r)
@@ -91,16 +102,16 @@ void arm_operation_begin(const char *method, const struct arm_reply *r, const ch
     const bool is_write = text_eq(method, "PUT") || text_eq(method, "PATCH");
 
     *ret = (struct arm_operation){ .method = method_literal(method), .since_wall_ms = wall_ms };
-    if (usable(r->location, origin))
-        ret->location = str_dup(r->location);
+    ret->location = arm_url_at(r->location, origin);
     if (is_write && r->status != 202 && word != NULL && arm_state_of(word) != ARM_RUNNING) {
         ret->follow = ARM_FOLLOW_NOTHING;
-    } else if (usable(r->async_operation, origin)) {
+        return;
+    }
+    ret->url = arm_url_at(r->async_operation, origin);
+    if (ret->url == NULL)
+        ret->url = arm_url_at(r->operation_location, origin);
+    if (ret->url != NULL) {
         ret->follow = ARM_FOLLOW_STATUS;
-        ret->url = str_dup(r->async_operation);
-    } else if (usable(r->operation_location, origin)) {
-        ret->follow = ARM_FOLLOW_STATUS;
-        ret->url = str_dup(r->operation_location);
     } else if (ret->location != NULL && r->status == 202) {
         /* A 201 with Location (classic Redis) only names the resource: its state is asked for. */
         ret->follow = ARM_FOLLOW_LOCATION;
@@ -117,7 +128,8 @@ void arm_operation_release(struct arm_operation *op)
     op->url = op->location = NULL;
 }
 
-static enum arm_state judge_status(const struct arm_reply *r, const char **ret_word)
+static enum arm_state judge_status(
+        struct arm_operation *op, const struct arm_reply *r, const char **ret_word)
 {
     const char *word = json_string_value(jsonx_get_ci(r->body, "status"));
 
@@ -125,6 +137,9 @@ static enum arm_state judge_status(const struct arm_reply *r, const char **ret_w
         word = arm_provisioning_state(r->body);
     if (word == NULL && r->status == 204)
         return ARM_SUCCEEDED;
+    /* An answer that tells no status is none of an operation: the resource knows. */
+    if (word == NULL && r->status == 200 && !text_eq(op->method, "POST"))
+        op->follow = ARM_FOLLOW_RESOURCE;
     *ret_word = word == NULL ? "running" : word;
     return arm_state_of(word);
 }
@@ -134,9 +149,11 @@ static enum arm_state judge_location(
 {
     const char *word = arm_provisioning_state(r->body);
 
-    if (usable(r->location, origin)) {
+    char *moved = arm_url_at(r->location, origin);
+
+    if (moved != NULL) {
         free(op->url);
-        op->url = str_dup(r->location);
+        op->url = moved;
     }
     if (word != NULL)
         *ret = word;
@@ -179,7 +196,7 @@ enum arm_state arm_operation_judge(struct arm_operation *op, const struct arm_re
     }
     switch (op->follow) {
     case ARM_FOLLOW_STATUS:
-        return judge_status(r, ret_word);
+        return judge_status(op, r, ret_word);
     case ARM_FOLLOW_LOCATION:
         return judge_location(op, r, origin, ret_word);
     case ARM_FOLLOW_RESOURCE:

@@ -42,9 +42,9 @@ struct arm_reply {
 
 /*
  * What a 2xx answer to `method` starts. URLs that are not below `origin` ("https://host[:port]",
- * any case) are not taken: the resource is asked instead. ret is filled anew; release it.
- * Errors: ERR_API where the body already says Failed or Canceled (its fault is told by the caller);
- * never for an unknown state.
+ * any case) nor a path there are not taken: the resource is asked instead. ret is filled anew;
+ * release it. Errors: ERR_API where the body already says Failed or Canceled (its fault is told by
+ * the caller); never for an unknown state.
  */
 void arm_operation_begin(const char *method, const struct arm_reply *r, const char *origin,
         int64_t wall_ms, struct arm_operation *ret);
@@ -62,6 +62,11 @@ const char *arm_provisioning_state(const json_t *body);
 enum arm_state arm_state_of(const char *word);
 /* Whether the URL's scheme, host and port are the origin's. */
 bool arm_url_is_below(struct str url, const char *origin);
+/*
+ * The URL as it can be asked: below the origin, a path ("/subscriptions/...", RFC 9110, 10.2.2) put
+ * behind it. Owned; NULL for one that is elsewhere, or none (NULL p).
+ */
+MUST_CHECK char *arm_url_at(struct str url, const char *origin);
 
 /* The token to go on with after a restart, and back. Owned. */
 MUST_CHECK json_t *arm_operation_token(const struct arm_operation *op, const char *id);

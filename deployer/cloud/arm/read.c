@@ -55,8 +55,7 @@ static void finish(struct read *r, struct cloud_result *result)
     arm_job_end(&r->job);
 }
 
-/* A 404 that says that the question was wrong, not that the thing is absent. */
-static bool is_absence(const struct arm_answer *a)
+bool arm_answer_is_absence(const struct arm_answer *a)
 {
     static const char *const wrong[] = { "SubscriptionNotFound", "InvalidResourceType",
         "NoRegisteredProviderFound", "InvalidSubscriptionId", "InvalidResourceNamespace" };
@@ -74,6 +73,7 @@ static void get(struct read *r, const char *url, arm_call_done *done)
 {
     arm_call_start(r->job.arm, &(struct arm_call){ .method = "GET",
                                        .url = url,
+                                       .wants_body = true,
                                        .deadline_ms = r->deadline_ms,
                                        .done = done,
                                        .arg = r });
@@ -84,7 +84,7 @@ static void get(struct read *r, const char *url, arm_call_done *done)
 static void on_one(void *arg, struct arm_answer *a)
 {
     struct read *r = arg;
-    struct cloud_result result = { .status = a->status, .is_absent = is_absence(a) };
+    struct cloud_result result = { .status = a->status, .is_absent = arm_answer_is_absence(a) };
 
     r->requests += a->requests;
     if (a->e != NULL && !result.is_absent)
@@ -125,7 +125,7 @@ static void on_page(void *arg, struct arm_answer *a)
 
     r->requests += a->requests;
     if (a->e != NULL) {
-        struct cloud_result result = { .status = a->status, .is_absent = is_absence(a) };
+        struct cloud_result result = { .status = a->status, .is_absent = arm_answer_is_absence(a) };
 
         if (result.is_absent)
             result.document = r->all;
@@ -140,7 +140,9 @@ static void on_page(void *arg, struct arm_answer *a)
     }
     take_page(r, a->body);
     if (next != NULL && next[0] != '\0' && ++r->pages < PAGES_MAX) {
-        get(r, next, on_page); /* its host is checked before a token is sent */
+        AUTO(free) char *url = arm_url_at(str_of(next), r->job.arm->endpoint);
+
+        get(r, url == NULL ? next : url, on_page); /* no token is sent to another host */
         return;
     }
     finish(r, &(struct cloud_result){ .status = a->status, .document = r->all });

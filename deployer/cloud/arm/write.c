@@ -162,7 +162,7 @@ static void on_answer(void *arg, struct arm_answer *a)
     const bool is_delete = text_eq(w->method, "DELETE");
 
     w->requests += a->requests;
-    if (is_delete && a->status == 404) {
+    if (is_delete && arm_answer_is_absence(a)) {
         finish(w, &(struct cloud_result){ .status = 404, .is_absent = true });
         return;
     }
