@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -48,5 +49,7 @@ struct err *cancel_check(void)
 {
     if (signal_seen == 0)
         return NULL;
-    return err_new(ERR_CANCELED, 128 + signal_seen, "ended by signal %d", (int)signal_seen);
+    const char *name = sigabbrev_np(signal_seen);
+
+    return err_new(ERR_CANCELED, 128 + signal_seen, "ended by SIG%s", name == NULL ? "" : name);
 }

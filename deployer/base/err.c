@@ -71,6 +71,13 @@ struct err *err_wrap(struct err *e, const char *fmt, ...)
     return e;
 }
 
+static enum err_kind kind_of(int errnum)
+{
+    if (errnum == ENOENT)
+        return ERR_NOINPUT;
+    return errnum == EACCES || errnum == EPERM || errnum == EROFS ? ERR_DENIED : ERR_INTERNAL;
+}
+
 struct err *err_errno(int errnum, const char *fmt, ...)
 {
     char reason[128] = "";
@@ -79,8 +86,22 @@ struct err *err_errno(int errnum, const char *fmt, ...)
     va_start(ap, fmt);
     AUTO(free) char *what = xvasprintf(fmt, ap);
     va_end(ap);
-    return err_new(errnum == ENOENT ? ERR_NOINPUT : ERR_INTERNAL, errnum, "%s: %s", what,
+    return err_new(kind_of(errnum), errnum, "%s: %s", what,
             strerror_r(errnum, reason, sizeof(reason)));
+}
+
+struct err *err_copy(const struct err *e)
+{
+    struct err *copy = xcalloc(1, sizeof(*copy));
+
+    *copy = (struct err){ .kind = e->kind,
+        .code = e->code,
+        .is_retryable = e->is_retryable,
+        .text = xstrdup(e->text),
+        .api_code = xstrdup(e->api_code),
+        .request_id = xstrdup(e->request_id),
+        .hint = xstrdup(e->hint) };
+    return copy;
 }
 
 void err_set_retryable(struct err *e, bool is_retryable)

@@ -37,8 +37,11 @@ MUST_CHECK struct err *err_new(enum err_kind kind, long code, const char *fmt, .
         PRINTF_LIKE(3, 4);
 /* Puts "context: " before the message. Takes `e`; NULL stays NULL. */
 MUST_CHECK struct err *err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* ERR_NOINPUT for ENOENT, else ERR_INTERNAL: "WHAT: No such file or directory". */
+/* ERR_NOINPUT for ENOENT, ERR_DENIED for what the user may not do, else ERR_INTERNAL:
+ * "WHAT: No such file or directory". */
 MUST_CHECK struct err *err_errno(int errnum, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The same once more, for another who waits. */
+MUST_CHECK struct err *err_copy(const struct err *e);
 
 /* Whether the same request may be sent again; decided once, where the foreign code is known. */
 void err_set_retryable(struct err *e, bool is_retryable);

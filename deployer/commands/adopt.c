@@ -197,7 +197,8 @@ struct err *adopt_split(const char *word, char **ret_address, const char **ret_i
     const char *at = strstr(word, "=/");
 
     if (at == word)
-        return err_new(ERR_USAGE, 0, "'%s': want ADDRESS=ID", word);
+        return err_new(ERR_USAGE, 0,
+                "'%s': want ADDRESS=ID, the address as plan shows it (SERVICE.RESOURCE)", word);
     *ret_id = at == NULL ? NULL : at + 1;
     *ret_address = at == NULL ? xstrdup(word) : xmemdup0(word, (size_t)(at - word));
     return NULL;
@@ -206,7 +207,9 @@ struct err *adopt_split(const char *word, char **ret_address, const char **ret_i
 struct err *adopt_check_id(const struct cloud *cloud, const struct engine_node *n, const char *id)
 {
     if (n->resource == NULL || n->resource->existing != NULL)
-        return err_new(ERR_USAGE, 0, "%s: is not the stack's to take over", n->address);
+        return err_new(ERR_USAGE, 0,
+                "%s: is not the stack's to take over: the stack file names it as existing",
+                n->address);
     if (n->entry != NULL)
         return err_new(ERR_USAGE, 0, "%s: is in the state already, at %s", n->address, n->id);
     if (n->kind->scope != KIND_SCOPE_GROUP)

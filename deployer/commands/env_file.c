@@ -207,6 +207,15 @@ static struct err *check(struct context *c, const struct env_file_options *o, st
 
 /* ---- formats ---- */
 
+static struct err *line_ends(const char *name)
+{
+    struct err *e = err_new(
+            ERR_USAGE, 0, "env: docker's format has no way to write the line ends in %s", name);
+
+    err_set_hint(e, "-o dotenv, -o json and -o k8s have one");
+    return e;
+}
+
 struct err *env_file_docker(const json_t *all, struct buf *out)
 {
     json_auto_t *seen = jsonx_must(json_object());
@@ -227,8 +236,7 @@ struct err *env_file_docker(const json_t *all, struct buf *out)
                         "--container",
                         name);
             if (value != NULL && strpbrk(value, "\r\n") != NULL)
-                return err_new(ERR_USAGE, 0,
-                        "env: docker's format has no way to write the line ends in %s", name);
+                return line_ends(name);
             if (before == NULL && value != NULL)
                 buf_addf(out, "%s=%s\n", name, value);
             else if (before == NULL)

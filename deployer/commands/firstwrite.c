@@ -489,6 +489,7 @@ static struct err *begin_purge(struct session *s, const json_t *f)
 static struct err *await_purge(struct session *s, const json_t *f, int64_t until)
 {
     const char *name = jsonx_text(f, "name");
+    const int64_t began = clock_now_ms();
 
     for (;;) {
         json_t *list = NULL;
@@ -499,9 +500,11 @@ static struct err *await_purge(struct session *s, const json_t *f, int64_t until
         if (e != NULL || !is_there)
             return err_wrap(e, "purging %s", name);
         if (clock_now_ms() > until) {
+            char spent[CLOCK_DURATION_SIZE];
+
+            clock_duration(clock_now_ms() - began, spent);
             struct err *late = err_new(ERR_TIMEOUT, 0,
-                    "purging %s: it is still listed as deleted after %d minutes", name,
-                    PURGE_MS / 60000);
+                    "purging %s: it is still listed as deleted after %s", name, spent);
 
             err_set_hint(late, "nothing was written; it is being purged all the same: run apply "
                                "again later, without --purge once it is gone");
@@ -513,7 +516,9 @@ static struct err *await_purge(struct session *s, const json_t *f, int64_t until
 
 static struct err *await_all(struct session *s, const json_t *findings)
 {
-    const int64_t until = clock_now_ms() + PURGE_MS;
+    const int64_t asked_ms = s->context->timeout_ms;
+    const int64_t time_ms = asked_ms > 0 && asked_ms < PURGE_MS ? asked_ms : PURGE_MS;
+    const int64_t until = clock_now_ms() + time_ms;
     size_t i = 0;
     const json_t *f = NULL;
 

@@ -55,6 +55,14 @@ static bool is_asked_for(const void *arg, const char *address)
 
 /* ---- the command line ---- */
 
+static struct err *no_resource(const char *address)
+{
+    struct err *e = err_new(ERR_USAGE, 0, "the stack has no resource '%s'", address);
+
+    err_set_hint(e, "deployer plan shows the addresses");
+    return e;
+}
+
 static struct err *read_word(struct job *j, const char *word)
 {
     AUTO(free) char *address = NULL;
@@ -64,7 +72,7 @@ static struct err *read_word(struct job *j, const char *word)
     const struct engine_node *n = engine_find(j->session->engine, address);
 
     if (n == NULL)
-        return err_new(ERR_USAGE, 0, "the stack has no resource '%s'", address);
+        return no_resource(address);
     json_object_set_new(j->given, address, id == NULL ? json_null() : jsonx_must(json_string(id)));
     return NULL;
 }
@@ -126,7 +134,8 @@ static struct err *list_group(const struct job *j, json_t **ret)
 
     TRY(engine_list_contents(j->session->engine, group, clock_now_ms() + LIST_MS, ret));
     if (*ret == NULL && group != NULL)
-        return err_new(ERR_NOINPUT, 404, "there is no resource group '%s'", group);
+        return err_new(ERR_NOINPUT, 404, "there is no resource group '%s' in subscription %s",
+                group, j->context->model->subscription);
     return NULL;
 }
 

@@ -151,10 +151,13 @@ static bool is_logged_in(void *arg)
 static struct err *log_in(struct session *s)
 {
     struct login l = { 0 };
-    const int64_t deadline = clock_now_ms() + LOGIN_MS;
+    const int64_t asked_ms = s->context->timeout_ms;
+    const int64_t deadline =
+            clock_now_ms() + (asked_ms > 0 && asked_ms < LOGIN_MS ? asked_ms : LOGIN_MS);
 
     arm_token(s->cloud, NULL, deadline, on_token, &l);
-    TRY(http_loop_run(s->loop, is_logged_in, &l, deadline));
+    TRY(err_wrap(http_loop_run(s->loop, is_logged_in, &l, deadline), "logging in to %s",
+            arm_endpoint(s->cloud)));
     if (l.error != NULL)
         return l.error;
     const struct auth_identity *who = arm_identity(s->cloud);
@@ -339,6 +342,9 @@ struct err *session_resume(struct session *s)
     }
     struct err *e = engine_resume(s->engine);
 
+    if (e != NULL && (err_kind(e) == ERR_CANCELED || err_kind(e) == ERR_TIMEOUT))
+        err_set_hint(
+                e, "what an earlier run began goes on in the cloud; the next run waits for it");
     s->left = 0;
     progress_stage(s->progress, NULL);
     return e;

@@ -95,7 +95,8 @@ struct err *vault_ask(struct context *c, struct http_loop *loop, struct cloud *c
     const size_t count = names_in_doubt(c, NULL);
     AUTO(free) const char **names = xcalloc(count, sizeof(*names));
     struct asking asking = { .answers = answers_of(c) };
-    const int64_t deadline = clock_now_ms() + ASK_MS;
+    const int64_t deadline =
+            clock_now_ms() + (c->timeout_ms > 0 && c->timeout_ms < ASK_MS ? c->timeout_ms : ASK_MS);
 
     names_in_doubt(c, names);
     arm_vault_ask(cloud, &(struct arm_vault_question){ .vault = vault->text,
@@ -105,7 +106,7 @@ struct err *vault_ask(struct context *c, struct http_loop *loop, struct cloud *c
                                  .answer = on_answer,
                                  .done = on_done,
                                  .arg = &asking });
-    TRY(http_loop_run(loop, is_done, &asking, deadline + 1000));
+    TRY(err_wrap(http_loop_run(loop, is_done, &asking, deadline + 1000), "vault %s", vault->text));
     return err_wrap(asking.e, "%s:%d:%d", at.file, at.line, at.column);
 }
 

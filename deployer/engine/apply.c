@@ -259,6 +259,26 @@ static struct err *stuck(const struct engine *e)
     return NULL;
 }
 
+static struct err *out_of_time(void)
+{
+    return err_new(ERR_TIMEOUT, 0,
+            "the time given by --timeout is over; what is under way goes on, and the next run "
+            "takes it up");
+}
+
+/* Whether --timeout, and not the resource's own time, cut one off. */
+static bool is_cut_off(const struct engine *e)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        const struct engine_node *n = e->nodes[i];
+
+        if (n->status == NODE_FAILED && err_kind(n->error) == ERR_TIMEOUT
+                && engine_deadline(e, n) == e->deadline_ms)
+            return true;
+    }
+    return false;
+}
+
 static struct err *run_all(struct engine *e)
 {
     for (;;) {
@@ -266,9 +286,7 @@ static struct err *run_all(struct engine *e)
             return leave(e);
         if (clock_now_ms() > e->deadline_ms) {
             err_ignore(leave(e), "the time is over");
-            return err_new(ERR_TIMEOUT, 0,
-                    "the time given by --timeout is over; what is under way "
-                    "goes on, and the next run takes it up");
+            return out_of_time();
         }
         TRY(begin_and_flush(e));
         if (is_all_ended(e))
@@ -349,5 +367,7 @@ struct err *engine_apply(struct engine *e, bool is_exact)
 
     if (failed + skipped == 0)
         return NULL;
+    if (is_cut_off(e))
+        return out_of_time();
     return err_new(ERR_FAILED, 0, "%zu failed, %zu skipped because of that", failed, skipped);
 }

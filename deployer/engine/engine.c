@@ -258,6 +258,13 @@ struct err *engine_turn(struct engine *e, int64_t wake_ms)
     return error;
 }
 
+struct err *engine_late(const struct engine *e, struct err *error)
+{
+    if (error == NULL || err_kind(error) != ERR_TIMEOUT || clock_now_ms() < e->deadline_ms)
+        return error;
+    return err_wrap(error, "the time given by --timeout is over");
+}
+
 struct err *engine_drain(struct engine *e)
 {
     while (e->outstanding > 0) {

@@ -105,6 +105,8 @@ const struct kind_action *engine_contents_action(const struct kind *k);
 MUST_CHECK struct err *engine_turn(struct engine *e, int64_t wake_ms);
 /* Runs the loop until no callback is outstanding. */
 MUST_CHECK struct err *engine_drain(struct engine *e);
+/* Says so of an error that came because --timeout is over; others and NULL stay as they are. */
+MUST_CHECK struct err *engine_late(const struct engine *e, struct err *error);
 /* A deadline for one operation of the node. */
 int64_t engine_deadline(const struct engine *e, const struct engine_node *n);
 

@@ -36,6 +36,10 @@ static struct err *check_existing(const struct engine *e, const struct engine_no
 
     if (maker != NULL)
         err_set_hint(error, "%s makes it: take it out of `existing`", maker->address);
+    else
+        err_set_hint(error,
+                "mend the id under `existing` in the stack file, or take it out to have "
+                "one made; a login without rights there sees nothing, too");
     return error;
 }
 

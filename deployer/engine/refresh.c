@@ -384,7 +384,7 @@ static struct err *refresh_from(struct refresh *r, size_t first)
     r->lookups = lookups;
     struct err *error = settle_all(r);
 
-    return error == NULL ? TAKE(r->error) : error;
+    return engine_late(e, error == NULL ? TAKE(r->error) : error);
 }
 
 static void release(void *object)

@@ -227,8 +227,9 @@ static struct err *take_up_all(struct engine *e, struct leftover *leftovers, siz
         arena_hook(e->arena, release, l);
         if (l->kind == NULL || l->id == NULL || l->action == NULL)
             return err_new(ERR_CONFIG, 0,
-                    "the state's journal holds %s of kind %s, which the catalog does not have", key,
-                    kind == NULL ? "?" : kind);
+                    "the state's journal holds %s of kind %s, which the catalog does not have: "
+                    "give its folder with --catalog",
+                    key, kind == NULL ? "?" : kind);
         count++;
     }
     *ret_count = count;

@@ -65,6 +65,14 @@ static const char *key_of_subject(const struct build *b, const struct plan_subje
     return arena_text(b->arena, key);
 }
 
+static struct err *one_resource(const char *one, const char *other, const char *key)
+{
+    struct err *e = err_new(ERR_CONFIG, 0, "%s and %s are one resource: %s", one, other, key);
+
+    err_set_hint(e, "give one of them another name, or take it out");
+    return e;
+}
+
 static struct err *add_subject(struct build *b, const struct plan_subject *s)
 {
     const char *key = key_of_subject(b, s);
@@ -75,8 +83,7 @@ static struct err *add_subject(struct build *b, const struct plan_subject *s)
             key == NULL || is_ours_elsewhere ? NULL : json_object_get(entries_of(b), key);
 
     if (twin != GRAPH_NONE && !is_read && b->items[twin].action != PLAN_READ)
-        return err_new(ERR_CONFIG, 0, "%s and %s are one resource: %s", b->items[twin].address,
-                s->resource->address, key);
+        return one_resource(b->items[twin].address, s->resource->address, key);
     decide_subject(b->arena, b->in, s, key, entry, &b->items[b->count]);
     b->keys[b->count] = key;
     if (key != NULL && (twin == GRAPH_NONE || !is_read))

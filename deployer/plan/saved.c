@@ -190,9 +190,12 @@ struct err *plan_load(struct str text, const char *what, json_t **ret)
         err_ignore(e, "that it is no JSON says less than that it is no plan");
         return err_new(ERR_CONFIG, 0, "%s: this is no saved plan", what);
     }
-    if (jsonx_int(j, "format_version", 0) > SAVED_FORMAT)
-        return err_new(ERR_CONFIG, 0, "%s: a plan of a newer format (%lld)", what,
-                (long long)jsonx_int(j, "format_version", 0));
+    if (jsonx_int(j, "format_version", 0) > SAVED_FORMAT) {
+        e = err_new(ERR_CONFIG, 0, "%s: a plan of a newer format (%lld, this program reads %d)",
+                what, (long long)jsonx_int(j, "format_version", 0), SAVED_FORMAT);
+        err_set_hint(e, "use the version of deployer that saved it, or plan --save it anew");
+        return e;
+    }
     *ret = TAKE(j);
     return NULL;
 }

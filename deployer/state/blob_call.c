@@ -202,14 +202,6 @@ static void on_token(void *arg, struct secret *token, struct err *e)
         finish(b, &none, e);
 }
 
-static struct err *no_login(const struct blob_place *p)
-{
-    struct err *e = err_new(ERR_AUTH, 0, "no login for the storage account %s", p->account);
-
-    err_set_hint(e, "set AZURE_STORAGE_KEY, or log in to Azure");
-    return e;
-}
-
 struct blob_pending *blob_call_send(
         const struct blob_place *p, const struct blob_call *c, blob_call_done *done, void *arg)
 {
@@ -220,8 +212,6 @@ struct blob_pending *blob_call_send(
     *b = (struct blob_pending){ .place = p, .call = *c, .done = done, .arg = arg };
     if (p->key != NULL)
         e = send_now(b, NULL);
-    else if (p->token == NULL)
-        e = no_login(p);
     else
         p->token(p->token_arg, c->deadline_ms, on_token, b);
     if (e == NULL)

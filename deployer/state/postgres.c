@@ -131,21 +131,31 @@ static struct err *wait_on_loop(struct statement *s, int64_t deadline_ms)
             e = NULL;
         }
     }
+    if (e != NULL && err_kind(e) == ERR_TIMEOUT) {
+        err_ignore(e, "who waited sees that it is not done");
+        e = NULL;
+    }
     http_loop_unwatch(s->loop, fd);
     return e;
 }
 
-static struct err *wait_by_poll(struct statement *s, int64_t deadline_ms)
+static void wait_by_poll(struct statement *s, int64_t deadline_ms)
 {
-    while (!s->is_done) {
+    while (!s->is_done && clock_left_ms(deadline_ms) > 0) {
         struct pollfd fd = { .fd = PQsocket(s->connection), .events = wanted_events(s) };
 
-        if (clock_left_ms(deadline_ms) == 0)
-            return err_new(ERR_TIMEOUT, 0, "no answer to a statement");
         poll(&fd, 1, clock_left_ms(deadline_ms));
         pump(s);
     }
-    return NULL;
+}
+
+static struct err *no_answer(const struct postgres *p)
+{
+    struct err *e = err_new(ERR_TIMEOUT, 0, "%s: no answer to a statement within %d s",
+            p->head.name, STATEMENT_MS / 1000);
+
+    err_set_hint(e, "does somebody hold a lock on its tables? pg_stat_activity tells");
+    return e;
 }
 
 static struct err *statement_error(const struct postgres *p, const PGresult *r)
@@ -195,8 +205,12 @@ static struct err *run(
         return connection_error(p);
     struct statement s = { .connection = p->connection, .loop = p->loop };
 
-    TRY(err_wrap(p->loop != NULL ? wait_on_loop(&s, deadline_ms) : wait_by_poll(&s, deadline_ms),
-            "%s", p->head.name));
+    if (p->loop != NULL)
+        TRY(err_wrap(wait_on_loop(&s, deadline_ms), "%s", p->head.name));
+    else
+        wait_by_poll(&s, deadline_ms);
+    if (!s.is_done)
+        return no_answer(p);
     return s.has_failed ? connection_error(p) : first_result(p, ret);
 }
 
@@ -325,10 +339,9 @@ static struct err *postgres_holder(struct state_backend *b, bool is_broken, stru
     TRY(read_holder(p, ret));
     if (!is_broken)
         return NULL;
-    TRY(run_bool(p, "SELECT bool_and(pg_terminate_backend(pid)) FROM pg_locks WHERE " IS_OUR_LOCK,
-            &ended));
-    return ended ? NULL
-                 : err_new(ERR_DENIED, 0, "%s: the holder's session can't be ended", b->name);
+    /* False or no row: it ended by itself meanwhile. Who may not end it gets an error. */
+    return run_bool(p,
+            "SELECT bool_and(pg_terminate_backend(pid)) FROM pg_locks WHERE " IS_OUR_LOCK, &ended);
 }
 
 /* ---- bytes ---- */
@@ -371,7 +384,11 @@ static struct err *postgres_load(struct state_backend *b, struct state_image *re
 static struct err *postgres_trim(struct state_backend *b, size_t good)
 {
     (void)good;
-    return err_new(ERR_CONFIG, 0, "%s: a row of the journal is damaged", b->name);
+    struct err *e = err_new(ERR_CONFIG, 0, "%s: a row of the journal is damaged", b->name);
+
+    err_set_hint(e, "deployer state push STACK COPY --repair puts a copy in its place (this one is "
+                    "kept), and deployer import finds what was made since");
+    return e;
 }
 
 /* As rows of another name, which `?state=NAME` reads. */

@@ -149,7 +149,14 @@ static struct err *read_record(
     AUTO(free) char *journal = xasprintf("%s: journal", name);
 
     TRY(record_read_snapshot(buf_str(&image->snapshot), name, &document));
-    TRY(record_replay(document, buf_str(&image->journal), journal, ret_good));
+    struct err *e = record_replay(document, buf_str(&image->journal), journal, ret_good);
+
+    if (e != NULL) {
+        err_set_hint(e,
+                "deployer state push STACK COPY --repair puts a copy in its place (this one "
+                "is kept), and deployer import finds what was made since");
+        return e;
+    }
     *ret = TAKE(document);
     return NULL;
 }
@@ -516,6 +523,12 @@ struct err *state_compact(struct state *s)
     return save(s, true);
 }
 
+static struct err *keep(struct err *e)
+{
+    err_set_hint(e, "what is there stays; --force puts the given one there all the same");
+    return e;
+}
+
 /* Members that were not known when this state was opened are empty and not compared. */
 static struct err *check_same_owner(const struct state *s, const json_t *given)
 {
@@ -530,9 +543,9 @@ static struct err *check_same_owner(const struct state *s, const json_t *given)
         const bool is_unknown = a == NULL || a[0] == '\0';
 
         if (!is_unknown && (b == NULL || !str_eq_ci(str_of(a), str_of(b))))
-            return err_new(ERR_CONFIG, 0,
+            return keep(err_new(ERR_CONFIG, 0,
                     "%s: given is the state of another stack: %s is '%s', not '%s'",
-                    s->backend->name, name, b == NULL ? "" : b, a);
+                    s->backend->name, name, b == NULL ? "" : b, a));
     }
     return NULL;
 }
@@ -548,11 +561,12 @@ struct err *state_replace(struct state *s, json_t *document, bool is_forced)
         TRY(check_same_owner(s, given));
     if (!s->is_new && !is_forced
             && !text_eq(jsonx_text(given, "lineage"), jsonx_text(s->document, "lineage")))
-        return err_new(ERR_PROTECT, 0, "%s: the lineage is another one (%s there, %s given)",
-                s->backend->name, jsonx_text(s->document, "lineage"), jsonx_text(given, "lineage"));
+        return keep(err_new(ERR_PROTECT, 0, "%s: the lineage is another one (%s there, %s given)",
+                s->backend->name, jsonx_text(s->document, "lineage"),
+                jsonx_text(given, "lineage")));
     if (!s->is_new && !is_forced && given_serial < have)
-        return err_new(ERR_PROTECT, 0, "%s: is newer (serial %lld there, %lld given)",
-                s->backend->name, (long long)have, (long long)given_serial);
+        return keep(err_new(ERR_PROTECT, 0, "%s: is newer (serial %lld there, %lld given)",
+                s->backend->name, (long long)have, (long long)given_serial));
     /* The serial only grows: whoever planned on the old one must notice. */
     json_object_set_new(
             given, "serial", jsonx_must(json_integer(have > given_serial ? have : given_serial)));

@@ -186,8 +186,9 @@ SCENES = [
         "{", "[]", "{}", state({"format_version": 9}), state({"checksum": "0" * 64}), state({"lineage": None}))]),
 ]
 # What differs from run to run.
-HIDDEN = [(r"(process|pid) \d+", r"\1 N"), (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"), (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
-          (r"\b\d+(\.\d)? m?s\b", "N ms"), (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME"), (r"/tmp/sandbox-test-\w+", "SANDBOX")]
+HIDDEN = [(r"(process|pid) \d+", r"\1 N"), (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"), (r"(127\.0\.0\.1|localhost):\d+", r"\1:PORT"),
+          (r"\b\d+(\.\d)? m?s\b", "N ms"), (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME"), (r"/tmp/sandbox-test-\w+", "SANDBOX"),
+          (r"\d+ milliseconds", "N milliseconds"), (r"\bkv-purge-\w+", "kv-purge-SUFFIX")]
 LOGIN = {"s.yaml": STACK}
 PEM = {"bad.pem": "x"}
 LOGINS = [  # no network in any of them
@@ -208,10 +209,14 @@ def hidden(text):
     return text
 
 
-def run(command, folder, env=None, more=(), program=DEPLOYER):
+def clean_env(folder, env=None):
     clean = {"PATH": os.environ["PATH"], "HOME": folder, **(env or {})}
     clean.update({k: v for k, v in os.environ.items() if k in ("ASAN_OPTIONS", "UBSAN_OPTIONS")})
-    return subprocess.run([program, *command.split(), *more], cwd=folder, env=clean, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    return clean
+
+
+def run(command, folder, env=None, more=(), program=DEPLOYER):
+    return subprocess.run([program, *command.split(), *more], cwd=folder, env=clean_env(folder, env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=60)
 
 

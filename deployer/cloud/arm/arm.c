@@ -122,7 +122,7 @@ static void tell_ready(struct arm *arm, struct err *e)
     while (w != NULL) {
         struct arm_waiter *next = w->next;
 
-        w->done(w->arg, e == NULL ? NULL : err_new(err_kind(e), err_code(e), "%s", err_text(e)));
+        w->done(w->arg, e == NULL ? NULL : err_copy(e));
         free(w);
         w = next;
     }

@@ -236,13 +236,8 @@ static void tell_waiters(struct entry *x, struct err *e)
     x->waiters = NULL;
     while (w != NULL) {
         struct waiter *next = w->next;
-        struct err *own = NULL;
+        struct err *own = e == NULL ? NULL : err_copy(e);
 
-        if (e != NULL) {
-            own = err_new(err_kind(e), err_code(e), "%s", err_text(e));
-            err_set_retryable(own, err_is_retryable(e));
-            err_set_hint(own, "%s", err_hint(e));
-        }
         w->done(w->arg, own == NULL ? x->token.value : NULL, own);
         free(w);
         w = next;
@@ -252,11 +247,14 @@ static void tell_waiters(struct entry *x, struct err *e)
 
 static void end_search(struct entry *x, struct err *e)
 {
+    const bool is_refused = x->claims != NULL; /* the service takes the old one no more */
+
     x->is_running = false;
     free(x->claims);
     x->claims = NULL;
     buf_clear(&x->reasons);
-    if (e != NULL && x->token.value != NULL && clock_now_ms() < x->token.expires_ms - TOO_OLD_MS) {
+    if (e != NULL && !is_refused && x->token.value != NULL
+            && clock_now_ms() < x->token.expires_ms - TOO_OLD_MS) {
         log_warn("auth.refresh", "a new token could not be had yet: %s", err_text(e));
         x->token.refresh_ms = clock_now_ms() + REFRESH_AGAIN_MS;
         err_ignore(e, "the old one still holds");

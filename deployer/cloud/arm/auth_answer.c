@@ -78,7 +78,8 @@ struct err *auth_answer_read(json_t *body, const struct auth_clock *clock, struc
         value = auth_answer_secret(body, "accessToken");
     if (value == NULL || secret_len(value) == 0) {
         secret_unref(value);
-        return err_new(ERR_PROTO, 0, "the answer holds no token");
+        return err_new(ERR_PROTO, 0,
+                "what answers gives no token: there is no access_token in what it says");
     }
     if (life < 0 || life > LIFE_MAX_S)
         life = 300; /* it does not say: soon asked again */

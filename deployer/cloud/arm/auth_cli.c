@@ -65,7 +65,8 @@ static struct err *run_cli(const struct auth_request *q, struct auth_token *ret)
     int status = 0;
 
     if (which != NULL && !is_plain(which))
-        return err_new(ERR_CONFIG, 0, "'%s' is no tenant or subscription", which);
+        return err_new(ERR_CONFIG, 0, "'%s' is no %s: want its id or name", which,
+                tenant != NULL ? "tenant" : "subscription");
     struct err *e =
             proc_run(&(struct proc_run){ .argv = argv, .deadline_ms = clock.now_ms + CLI_TIME_MS },
                     &out, &err_out, &status);
@@ -86,7 +87,9 @@ static void cli_start(struct auth_request *q)
     struct auth_token token = { 0 };
 
     if (q->claims != NULL) {
-        struct err *e = err_new(ERR_AUTH, 0, "Azure asks for a new login (claims challenge)");
+        struct err *e = err_new(ERR_AUTH, 0,
+                "Azure takes the Azure CLI's login no more and asks for a new one (claims "
+                "challenge)");
 
         err_set_hint(e, "run az logout, then az login");
         auth_request_end(q, NULL, e);

@@ -388,6 +388,19 @@ static void send_now(struct call *c)
                     .arg = c });
 }
 
+static struct err *throttled(const struct call *c, int64_t wait_ms)
+{
+    char wait[CLOCK_DURATION_SIZE];
+
+    clock_duration(wait_ms, wait);
+    struct err *e = err_new(ERR_TIMEOUT, 0,
+            "%s: not sent: Azure's rate limit asks to wait %s, longer than there is time",
+            c->method, wait);
+
+    err_set_hint(e, "run the command again then, with a longer --timeout if one was given");
+    return e;
+}
+
 static void step_pace(void *arg)
 {
     struct call *c = arg;
@@ -403,7 +416,7 @@ static void step_pace(void *arg)
         return;
     }
     if (wait >= c->spec.deadline_ms - now) {
-        fail(c, err_new(ERR_TIMEOUT, 0, "%s: no time left to wait for the rate limit", c->method));
+        fail(c, throttled(c, wait));
         return;
     }
     c->timer = http_loop_after(arm->cloud.loop, wait, step_pace, c);

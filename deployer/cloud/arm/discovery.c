@@ -72,6 +72,15 @@ static char *vault_suffix_of(const json_t *cloud)
     return xstrdup(suffix + strspn(suffix, "."));
 }
 
+static struct err *no_cloud(void)
+{
+    struct err *e = err_new(ERR_PROTO, 0,
+            "what answers is no Azure Resource Manager: its metadata name no login endpoint");
+
+    err_set_hint(e, "is AZURE_RESOURCE_MANAGER_ENDPOINT right, and no proxy in between?");
+    return e;
+}
+
 struct err *discovery_read(const json_t *body, const char *endpoint, struct discovery *ret)
 {
     const json_t *cloud = json_is_array(body) ? json_array_get(body, 0) : body;
@@ -91,7 +100,7 @@ struct err *discovery_read(const json_t *body, const char *endpoint, struct disc
     char *base = NULL;
 
     if (authority == NULL)
-        return err_new(ERR_PROTO, 0, "the metadata of %s name no login endpoint", endpoint);
+        return no_cloud();
     TRY(discovery_base(authority, "login endpoint", &base));
     *ret = (struct discovery){ .authority = base,
         .audience = xstrdup(audience != NULL ? audience : endpoint),

@@ -221,6 +221,17 @@ static char *url_of(const json_t *token, const char *key, const char *origin)
     return url != NULL && arm_url_is_below(str_of(url), origin) ? xstrdup(url) : NULL;
 }
 
+static struct err *damaged_token(void)
+{
+    struct err *e =
+            err_new(ERR_CONFIG, 0, "the state's token of the operation under way names no method");
+
+    err_set_hint(e,
+            "state pull, take the operation out of 'intents', state push --repair: the next "
+            "plan sees what became of it");
+    return e;
+}
+
 struct err *arm_operation_resume(const json_t *token, const char *origin, struct arm_operation *ret)
 {
     /* {}: something may be under way, its token was not stored. The resource itself tells. */
@@ -230,7 +241,7 @@ struct err *arm_operation_resume(const json_t *token, const char *origin, struct
     enum arm_follow way = ARM_FOLLOW_RESOURCE;
 
     if (method == NULL)
-        return err_new(ERR_CONFIG, 0, "the token of the operation under way names no method");
+        return damaged_token();
     for (size_t i = 0; i < ARRAY_LEN(follow_names); i++) {
         if (text_eq(follow_names[i], follow))
             way = (enum arm_follow)i;

@@ -85,6 +85,16 @@ static void on_asked(void *arg, struct arm_answer *a)
     later(g, a->after_ms);
 }
 
+static struct err *still(const struct registration *g, const char *state)
+{
+    struct err *e = err_new(ERR_TIMEOUT, 0, "resource provider %s is still %s", g->ns,
+            state == NULL ? "not registered" : state);
+
+    err_set_hint(
+            e, "run the command again: az provider show -n %s tells when it is Registered", g->ns);
+    return e;
+}
+
 static void on_look(void *arg, struct arm_answer *a)
 {
     struct registration *g = arg;
@@ -101,8 +111,7 @@ static void on_look(void *arg, struct arm_answer *a)
         call(g, "POST", "register", on_asked);
     } else if (clock_now_ms() > g->deadline_ms - LOOK_MAX_MS
                || clock_now_ms() - g->started_ms > TIME_MS) {
-        finish(g, err_new(ERR_TIMEOUT, 0, "resource provider %s is still %s", g->ns,
-                          state == NULL ? "not registered" : state));
+        finish(g, still(g, state));
     } else {
         later(g, a->after_ms);
     }

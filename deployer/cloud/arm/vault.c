@@ -116,7 +116,7 @@ static struct err *read_answer(struct item *i, const struct http_response *respo
     AUTO(secret) struct secret *value = auth_answer_secret(body, "value");
 
     if (value == NULL)
-        return err_new(ERR_PROTO, 200, "the answer holds no value");
+        return err_new(ERR_PROTO, 200, "what answers is no vault: no value is in what it says");
     give(i, value);
     return NULL;
 }
@@ -202,13 +202,23 @@ static void on_token(void *arg, struct secret *token, struct err *e)
     }
 }
 
+static struct err *no_vaults(const struct arm *arm)
+{
+    struct err *e = err_new(ERR_PROTO, 0,
+            "%s does not tell where its vaults are (suffixes.keyVaultDns in its metadata)",
+            arm->endpoint);
+
+    err_set_hint(e, "put the secrets into the environment or the .env file instead");
+    return e;
+}
+
 static void on_ready(void *arg, struct err *e)
 {
     struct reading *r = arg;
     struct arm *arm = r->job.arm;
 
     if (e == NULL && arm->vault_suffix == NULL)
-        e = err_new(ERR_PROTO, 0, "%s does not tell where its vaults are", arm->endpoint);
+        e = no_vaults(arm);
     if (e != NULL) {
         r->waits_for_token = false;
         finish(r, err_wrap(e, "vault %s", r->vault));

@@ -16,14 +16,14 @@ _certificate = None
 
 
 def certificate():
-    """A self-signed certificate for 127.0.0.1, localhost and arm.test, made once: (cert and key, cert) paths."""
+    """A self-signed certificate for 127.0.0.1, localhost, arm.test and vaults, made once: (cert and key, cert) paths."""
     global _certificate
     if _certificate is None:
         folder = tempfile.mkdtemp(prefix="fake-tls-")
         key, cert, both = (os.path.join(folder, n) for n in ("key.pem", "cert.pem", "both.pem"))
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
-             "-subj", "/CN=fake", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:arm.test"],
+             "-subj", "/CN=fake", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:arm.test,DNS:*.vault.localhost"],
             check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30)
         with open(both, "w") as f, open(cert) as c, open(key) as k:
             f.write(c.read() + k.read())
