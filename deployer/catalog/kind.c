@@ -447,6 +447,22 @@ void kind_check(struct arena *arena, const struct kind *k, struct diag_list *dia
         reader_check_pattern(&r, k->place, k->properties[i].path, k->properties[i].pattern);
 }
 
+/* An action is asked for right before a write: too late to learn that there is none. */
+static void check_resends(const struct reader *r, const struct doc_node *root, const struct kind *k)
+{
+    for (size_t i = 0; i < k->property_count; i++) {
+        const struct kind_property *p = &k->properties[i];
+        const char *name = jsonx_text(p->resend, "action");
+        size_t at = 0;
+
+        while (at < k->action_count && !text_eq(k->actions[at].name, name))
+            at++;
+        if (p->resend != NULL && at == k->action_count)
+            reader_error(r, doc_get(root, "properties"), p->path,
+                    "resend: the kind has no action '%s'", name == NULL ? "" : name);
+    }
+}
+
 struct kind *kind_parse(
         struct arena *arena, const struct doc_node *root, const char *name, struct diag_list *diags)
 {
@@ -477,6 +493,7 @@ struct kind *kind_parse(
     read_minutes(&r, doc_get(root, "minutes"), k);
     read_properties(&r, doc_get(root, "properties"), k);
     read_actions(&r, doc_get(root, "actions"), k);
+    check_resends(&r, root, k);
     k->document = reader_keep(arena, rest_of(root, diags));
     read_behaviour(&r, root, k);
     make_index(arena, k);

@@ -5,6 +5,8 @@
  */
 #include "engine/run.h"
 
+#include <assert.h>
+
 #include "base/alloc.h"
 #include "base/jsonx.h"
 #include "base/str.h"
@@ -70,20 +72,16 @@ static const struct kind_property *next_untold(const struct engine_node *n)
     return plan_untold(n->kind, &kept, n->run->told);
 }
 
-static struct err *ask_for_secrets(
-        struct engine *e, struct engine_node *n, const struct kind_property *p)
+static void ask_for_secrets(struct engine *e, struct engine_node *n, const struct kind_property *p)
 {
     const char *name = jsonx_text(p->resend, "action");
     const struct kind_action *action = resolve_find_action(n->kind, name);
 
-    if (action == NULL)
-        return err_new(ERR_CONFIG, 0, "kind %s: '%s' of %s is no action of it", n->kind->name,
-                name == NULL ? "" : name, p->path);
+    assert(action != NULL); /* a kind that names another one is not read */
     n->run->asked = p;
     run_expect(e, n->run);
     e->setup.cloud->ops->act(e->setup.cloud, n->kind, n->id, action->method, action->path,
             action->body, engine_deadline(e, n), run_on_answer, n->run);
-    return NULL;
 }
 
 static struct err *take_secrets(struct engine *e, struct engine_node *n)
@@ -152,12 +150,11 @@ static void go_on(struct engine *e, size_t i)
     }
     n->action = PLAN_UPDATE;
     const struct kind_property *untold = next_untold(n);
-    struct err *error = untold == NULL ? NULL : ask_for_secrets(e, n, untold);
 
-    if (error != NULL)
-        run_end_failed(e, i, error);
-    else if (untold == NULL)
+    if (untold == NULL)
         run_next_step(r, RUN_WRITE);
+    else
+        ask_for_secrets(e, n, untold);
 }
 
 void run_step_fresh(struct engine *e, size_t i)

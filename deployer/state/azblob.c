@@ -4,6 +4,8 @@
  * runs; a lease that somebody else took meanwhile ends the run. Who holds it stands in the blob's
  * metadata. An empty blob is a state that was never written: a lease needs something to hang on.
  */
+#include <assert.h>
+
 #include "base/alloc.h"
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -471,9 +473,8 @@ struct err *state_azblob_new(const struct state_open *o, struct state_backend **
     z->place.key = o->storage_key == NULL ? NULL : secret_ref(o->storage_key);
     z->place.token = o->token;
     z->place.token_arg = o->token_arg;
-    struct err *e = o->loop == NULL
-                            ? err_new(ERR_INTERNAL, 0, "state '%s': opened without a loop", o->url)
-                            : uri_parse(str_of(o->url), &u);
+    assert(o->loop != NULL);
+    struct err *e = uri_parse(str_of(o->url), &u);
 
     if (e == NULL)
         e = set_place(z, &u, o->url);

@@ -168,6 +168,12 @@ static struct err *local_load(struct state_backend *b, struct state_image *ret)
         err_set_hint(e, "restore the file, or remove %s too to start anew", l->journal_path);
         return e;
     }
+    if (ret->snapshot.len == 0 && file_exists(b->name)) {
+        struct err *e = err_new(ERR_CONFIG, 0, "%s is empty, which no state is", b->name);
+
+        err_set_hint(e, "restore it from a copy; remove it only where nothing was deployed yet");
+        return e;
+    }
     return NULL;
 }
 

@@ -1,7 +1,7 @@
 """Every message that a user can get, each with the command that provokes it, in one file that people read: tests/data/messages.txt.
 
 A message names its object and its place, the cause, and the next step. UPDATE=1 renews the file; read what changed as a user would.
-What only a call below the command line reaches is shown by tests/unit/test_messages.c in tests/data/messages-unit.txt. What the source can
+What only a call below the command line reaches is shown by tests/unit/test_messages*.c in tests/data/messages-unit*.txt. What the source can
 say (messages.py) and neither file nor another test shows is listed in tests/data/messages-unshown.txt.
 """
 import json
@@ -15,7 +15,7 @@ import messages
 from support import DEPLOYER, ROOT, Sandbox
 
 GOLDEN = os.path.join(ROOT, "tests", "data", "messages.txt")
-UNIT_GOLDEN = os.path.join(ROOT, "tests", "data", "messages-unit.txt")  # of tests/unit/test_messages.c
+UNIT_GOLDENS = [os.path.join(ROOT, "tests", "data", name) for name in ("messages-unit.txt", "messages-unit-run.txt")]  # of tests/unit/test_messages*.c
 RUN_GOLDEN = os.path.join(ROOT, "tests", "data", "messages-run.txt")  # of test_messages_run.py
 UNSHOWN = os.path.join(ROOT, "tests", "data", "messages-unshown.txt")
 NEVER, BECAUSE = "# Can't be provoked: our own faults, the machine's disk and memory.", "    because "
@@ -173,7 +173,7 @@ SCENES = [
                                       "rules: [{changes: {path: a, only: sideways}, text: t}]\n", "rules: [a]\n", "rules: [{colour: red, text: t}]\n",
                                       "rules: [{text: t}]\n", 'rules: [{assert: "true", for: {a: 5}, text: t}]\n', many_names("[]", 9), many_names("[1, 2, 3, 4, 5, 6, 7, 8]", 6),
                                       "ready: %s{post: z}%s\n" % ("[{list: x, do: " * 4 + "[", "]" + "}]" * 4), "before: [{check: a, if: 5}]\n",
-                                      'before: [{check: a, if: "("}]\n')]
+                                      'before: [{check: a, if: "("}]\n', "properties: {p: {type: array, resend: {action: listAll, list: value}}}\n")]
      + [(C, kind("", "format: 1\nkind: k\n")), (C, kind("", "format: 9\nkind: k\n")), (C, kind("", "- a\n"))]),
     ("runbooks", [(R, runbook(f)) for f in (
         "", "format: 1\n", FRONT.replace("XX-001", "YY-002"), FRONT.replace("error", "loud"), FRONT.replace("net", "moon"), FRONT + 'texts: ["("]\n',
@@ -183,7 +183,7 @@ SCENES = [
      + [(C, {**with_service(RESOURCE % ""), **runbook(FRONT + "lint: [{colour: red, text: t}]\n")})]
      + [(R, runbook(FRONT, "## Symptom\n")), (R, runbook(FRONT, SECTIONS.replace("## Fix\ntext\n", "## Fix\n"))), (R, {"c/runbooks/XX-001-x.md": "text\n"})]),
     ("state", [("status s.yaml --state state.json", {"s.yaml": STACK, "state.json": t}) for t in (
-        "{", "[]", "{}", state({"format_version": 9}), state({"checksum": "0" * 64}), state({"lineage": None}))]),
+        "", "{", "[]", "{}", state({"format_version": 9}), state({"checksum": "0" * 64}), state({"lineage": None}))]),
 ]
 # What differs from run to run.
 HIDDEN = [(r"(process|pid) \d+", r"\1 N"), (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"), (r"(127\.0\.0\.1|localhost):\d+", r"\1:PORT"),
@@ -360,7 +360,7 @@ class Sources(unittest.TestCase):
     def unshown():
         """What the source can say and no test holds: neither the files of shown messages nor a test's own text."""
         lines = []
-        for path in (GOLDEN, RUN_GOLDEN, UNIT_GOLDEN):
+        for path in (GOLDEN, RUN_GOLDEN, *UNIT_GOLDENS):
             with open(path) as f:
                 lines += f.read().splitlines()
         shown, tests = "\n".join(lines), ""
@@ -379,7 +379,7 @@ class Sources(unittest.TestCase):
         if os.environ.get("UPDATE"):
             write_unshown({t for t in unshown if not reasons.get(t)}, {t: w for t, w in reasons.items() if t in unshown})
         pending, reasons = read_unshown()
-        self.assertEqual(unshown - pending - set(reasons), set(), "show it by a scene of test_messages.py or a call of tests/unit/test_messages.c")
+        self.assertEqual(unshown - pending - set(reasons), set(), "show it by a scene of test_messages.py or a call of tests/unit/test_messages*.c")
         for text, why in reasons.items():
             self.assertTrue(why, text)
 
@@ -405,7 +405,7 @@ def read_unshown():
 def write_unshown(pending, reasons):
     with open(UNSHOWN, "w") as f:
         f.write("# Messages that no test shows. UPDATE=1 tests/integration/run.py messages takes out what is shown by now.\n"
-                "# Not yet: show each by a scene of tests/integration/test_messages.py or a call of tests/unit/test_messages.c.\n"
+                "# Not yet: show each by a scene of tests/integration/test_messages.py or a call of tests/unit/test_messages*.c.\n"
                 + "".join(t + "\n" for t in sorted(pending)) + "\n" + NEVER + "\n"
                 + "".join("%s\n%s%s\n" % (t, BECAUSE, why) for t, why in sorted(reasons.items())))
 

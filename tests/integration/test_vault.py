@@ -174,6 +174,8 @@ class Refusals(Vault):
         plan = self.run_cli("plan", status=77)
         self.assertIn("AKV10032", plan.err)
         self.assertIn("azure.tenant", plan.err)
+        self.sandbox.set_faults("faults:\n  - match: {path: '/secrets/*'}\n    do: {status: 200, body: '{}'}\n")
+        self.assertRegex(self.run_cli("plan", status=1).err, r"vault %s: secret [A-Z-]+: the answer holds no value" % VAULT)
 
     def test_vault_that_is_closed_or_not_there(self):
         plan = self.run_cli("plan", status=1)

@@ -41,7 +41,7 @@ static const struct kind *read_kind(struct arena *arena, const char *properties)
     const char *text = arena_printf(arena,
             "format: 1\nkind: thing\ntitle: thing\ncloud: arm\ntype: Microsoft.Test/things\n"
             "api_version: \"2025-01-01\"\nscope: group\nupdate: patch\n"
-            "minutes: {create: 1, update: 1, delete: 1}\nproperties:\n%s",
+            "minutes: {create: 1, update: 1, delete: 1}\nactions: {x: {}}\nproperties:\n%s",
             properties);
 
     diag_init(&diags, arena);

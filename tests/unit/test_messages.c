@@ -1,9 +1,4 @@
-/*
- * Messages that only a call below the command line reaches: limits, decoders, what a server or a
- * file of ours may hold. Each call must fail; its message stands in tests/data/messages-unit.txt as
- * a user would read it. UPDATE=1 renews that file: read what changed as a user would.
- * The rest is shown by tests/integration/test_messages.py, which counts this file's, too.
- */
+/* Messages of what reads texts and bytes: limits, decoders, expressions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,43 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
-
 #include "base/address_map.h"
 #include "base/alloc.h"
 #include "base/encode.h"
-#include "base/file.h"
 #include "base/num.h"
-#include "base/jsonx.h"
 #include "base/uri.h"
 #include "catalog/eval.h"
 #include "catalog/expr_node.h"
-#include "cloud/arm/auth_answer.h"
-#include "cloud/arm/auth_jwt.h"
 #include "hex.h"
-#include "http/loop.h"
+#include "messages.h"
 #include "probe/ch_native.h"
 #include "probe/resp.h"
-#include "state/state.h"
-
-#define GOLDEN "tests/data/messages-unit.txt"
-#define GOLDEN_MAX (1u << 20)
-
-/* What is given to it is shown where it is short: the name says the rest. */
-struct call {
-    const char *name;
-    struct err *(*provoke)(const char *given);
-    const char *given;
-};
-
-struct area {
-    const char *name;
-    const struct call *calls;
-    size_t count;
-};
 
 /* `count` times the text. Owned. */
 static char *repeated(const char *text, size_t count)
@@ -289,284 +258,16 @@ static const struct call expressions[] = {
     { "an expression is sent", sent, "$expr" },
 };
 
-/* ---- logins ---- */
-
-static char *text_of_bio(BIO *bio)
-{
-    char *p = NULL;
-    const long n = BIO_get_mem_data(bio, &p);
-    char *text = xmemdup0(p, (size_t)n);
-
-    BIO_free(bio);
-    return text;
-}
-
-static char *key_text(EVP_PKEY *key)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-
-    PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
-    return text_of_bio(bio);
-}
-
-static char *certificate_text(EVP_PKEY *key)
-{
-    X509 *x = X509_new();
-    BIO *bio = BIO_new(BIO_s_mem());
-
-    ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-    X509_gmtime_adj(X509_getm_notBefore(x), 0);
-    X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-    X509_set_pubkey(x, key);
-    X509_sign(x, key, EVP_sha256());
-    PEM_write_bio_X509(bio, x);
-    X509_free(x);
-    return text_of_bio(bio);
-}
-
-/* Signs with a key and the certificate of another (or of the same; NULL: of none). */
-static struct err *signed_with(EVP_PKEY *key, EVP_PKEY *of)
-{
-    AUTO(free) char *private = key_text(key);
-    AUTO(free) char *certificate = of == NULL ? xstrdup("") : certificate_text(of);
-    AUTO(free) char *pem = xasprintf("%s%s", private, certificate);
-    const struct auth_jwt jwt = {
-        .audience = "https://login.example", .client_id = "id", .id = "1"
-    };
-    AUTO(secret) struct secret *token = NULL;
-
-    return auth_jwt_sign(str_of(pem), STR(""), &jwt, &token);
-}
-
-/* "rsa 2048 none": a key, its bits or curve, and whose certificate stands beside it. */
-static struct err *certificate(const char *given)
-{
-    EVP_PKEY *key = strstr(given, "curve") != NULL   ? EVP_EC_gen("P-256")
-                    : strstr(given, "short") != NULL ? EVP_RSA_gen(512)
-                                                     : EVP_RSA_gen(2048);
-    EVP_PKEY *other = EVP_EC_gen("P-256");
-    struct err *e = signed_with(key, strstr(given, "alone") != NULL   ? NULL
-                                     : strstr(given, "other") != NULL ? other
-                                                                      : key);
-
-    EVP_PKEY_free(key);
-    EVP_PKEY_free(other);
-    return e;
-}
-
-static struct err *no_key(const char *password)
-{
-    const struct auth_jwt jwt = {
-        .audience = "https://login.example", .client_id = "id", .id = "1"
-    };
-    AUTO(secret) struct secret *token = NULL;
-
-    return auth_jwt_sign(STR("no key"), str_of(password), &jwt, &token);
-}
-
-static struct err *token_answer(const char *given)
-{
-    json_auto_t *body = NULL;
-    const struct auth_clock clock = { 0 };
-    struct auth_token token = { NULL, 0, 0 };
-
-    TRY(jsonx_load(str_of(given), "the answer", &body));
-    return auth_answer_read(body, &clock, &token);
-}
-
-static const struct call logins[] = {
-    { "a file without a key", no_key, "" },
-    { "a file that the password does not open", no_key, "wrong" },
-    { "a key without its certificate", certificate, "alone" },
-    { "a key on a curve", certificate, "curve" },
-    { "the certificate of another key", certificate, "other" },
-    { "a key that is too short to sign", certificate, "short" },
-    { "an answer without a token", token_answer, "{\"access_token\": \"\"}" },
-};
-
-/* ---- waiting ---- */
-
-static bool never(void *arg)
-{
-    (void)arg;
-    return false;
-}
-
-static void ignore(void *arg)
-{
-    (void)arg;
-}
-
-static struct err *ran(struct http_loop *loop, int64_t deadline_ms)
-{
-    struct err *e = http_loop_run(loop, never, NULL, deadline_ms);
-
-    http_loop_free(loop);
-    return e;
-}
-
-static struct http_loop *new_loop(void)
-{
-    struct http_loop *loop = NULL;
-
-    assert_null(http_loop_new(&(struct http_options){ 0 }, &loop));
-    return loop;
-}
-
-static struct err *nothing_to_wait_for(const char *given)
-{
-    (void)given;
-    return ran(new_loop(), INT64_MAX);
-}
-
-static struct err *no_end(const char *given)
-{
-    struct http_loop *loop = new_loop();
-
-    (void)given;
-    http_loop_after(loop, 100000, ignore, NULL);
-    return ran(loop, 0);
-}
-
-static void keep_error(void *arg, struct http_response *r)
-{
-    *(struct err **)arg = TAKE(r->e);
-}
-
-static bool is_kept(void *arg)
-{
-    return *(struct err **)arg != NULL;
-}
-
-static struct err *too_late(const char *url_given)
-{
-    struct http_loop *loop = new_loop();
-    struct err *e = NULL;
-
-    http_send(loop,
-            &(struct http_request){
-                    .method = "GET", .url = url_given, .done = keep_error, .arg = (void *)&e });
-    assert_null(http_loop_run(loop, is_kept, (void *)&e, INT64_MAX));
-    http_loop_free(loop);
-    return e;
-}
-
-static const struct call waits[] = {
-    { "nothing is under way", nothing_to_wait_for, "" },
-    { "the time is over", no_end, "" },
-    { "a request after its time", too_late,
-            "https://user:pw@cloud.example/subscriptions?key=s3cret" },
-};
-
-/* ---- the state's lock ---- */
-
-static char folder[] = "/tmp/deployer-messages-XXXXXX";
-
-static struct state_open state_of(bool is_locked)
-{
-    return (struct state_open){
-        .stack_dir = folder, .owner = { .stack = "shop", .target = "azure" }, .is_locked = is_locked
-    };
-}
-
-static struct err *without_lock(const char *given)
-{
-    const struct state_open o = state_of(false);
-    AUTO(state) struct state *s = NULL;
-
-    (void)given;
-    TRY(state_open(&o, &s));
-    state_set(s, "suffix", json_string("a"));
-    return state_commit(s);
-}
-
-/* A commit after force-unlock, and the one after that. */
-static struct err *lock_taken(const char *given)
-{
-    const struct state_open o = state_of(true);
-    AUTO(state) struct state *s = NULL;
-    AUTO(free) char *holder = NULL;
-
-    TRY(state_open(&o, &s));
-    TRY(state_lock_holder(&o, true, &holder));
-    state_set(s, "suffix", json_string("a"));
-    struct err *e = state_commit(s);
-
-    if (given[0] == '\0')
-        return e;
-    err_ignore(e, "the next one is looked at");
-    return state_commit(s);
-}
-
-static const struct call locks[] = {
-    { "a change without the lock", without_lock, "" },
-    { "a change after the lock was taken away", lock_taken, "" },
-    { "and one more", lock_taken, "again" },
-};
-
-/* ---- all of them ---- */
-
-static const struct area areas[] = {
-    { "texts", texts, ARRAY_LEN(texts) },
-    { "bytes of servers", servers, ARRAY_LEN(servers) },
-    { "expressions", expressions, ARRAY_LEN(expressions) },
-    { "logins", logins, ARRAY_LEN(logins) },
-    { "waiting", waits, ARRAY_LEN(waits) },
-    { "the state's lock", locks, ARRAY_LEN(locks) },
-};
-
-/* As main prints it, but for the name of the folder. */
-static void add_told(struct buf *out, const struct call *c, const struct err *e)
-{
-    struct str text = str_of(err_text(e));
-    const ptrdiff_t at = str_find(text, str_of(folder));
-
-    buf_addf(out, "# %s\ndeployer: ", c->name);
-    if (at >= 0) {
-        buf_addf(out, "%.*sDIR", (int)at, text.p);
-        text = str_slice(text, (size_t)at + strlen(folder), text.len);
-    }
-    buf_addf(out, "%.*s\n", STR_ARG(text));
-    if (err_hint(e)[0] != '\0')
-        buf_addf(out, "  next: %s\n", err_hint(e));
-    buf_addf(out, "exit %d\n\n", err_exit_status(e));
-}
-
 static void all_are_as_people_read_them(void **state)
 {
-    AUTO(buf) struct buf told = BUF_INIT(GOLDEN_MAX);
-    AUTO(buf) struct buf golden = BUF_INIT(GOLDEN_MAX);
+    static const struct area areas[] = {
+        { "texts", texts, ARRAY_LEN(texts) },
+        { "bytes of servers", servers, ARRAY_LEN(servers) },
+        { "expressions", expressions, ARRAY_LEN(expressions) },
+    };
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(areas); i++) {
-        buf_addf(&told, "## %s\n\n", areas[i].name);
-        for (size_t k = 0; k < areas[i].count; k++) {
-            const struct call *c = &areas[i].calls[k];
-            AUTO(err) struct err *e = c->provoke(c->given);
-
-            if (e == NULL)
-                fail_msg("%s: went well", c->name);
-            add_told(&told, c, e);
-        }
-    }
-    if (getenv("UPDATE") != NULL)
-        assert_null(file_write(GOLDEN, buf_str(&told), 0644));
-    assert_null(file_read(GOLDEN, GOLDEN_MAX, &golden));
-    if (!str_eq(buf_str(&told), buf_str(&golden)))
-        fail_msg("UPDATE=1 make unit T=messages renews %s: read what changed", GOLDEN);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL ? -1 : 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    err_ignore(file_remove_tree(folder), "a test's folder");
-    return 0;
+    messages_compare(areas, ARRAY_LEN(areas), "tests/data/messages-unit.txt");
 }
 
 int main(void)
@@ -575,5 +276,6 @@ int main(void)
         cmocka_unit_test(all_are_as_people_read_them),
     };
 
-    return cmocka_run_group_tests_name("messages", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name(
+            "messages", tests, message_folder_make, message_folder_remove);
 }
