@@ -78,6 +78,25 @@ static const char *doubt_of(const struct kind_property *p)
     return p->is_open ? ", as far as is known here" : "";
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* D4s_v5 and D8s_v6: sizes and generations of one thing, of which there may be more. */
+static bool differ_in_digits_alone(const char *a, const char *b)
+{
+    while (*a != '\0' || *b != '\0') {
+        if (is_digit(*a))
+            a++;
+        else if (is_digit(*b))
+            b++;
+        else if (*a++ != *b++)
+            return false;
+    }
+    return true;
+}
+
 static void complain_enum(
         const struct body *b, const struct kind_property *p, const char *path, const json_t *value)
 {
@@ -95,6 +114,11 @@ static void complain_enum(
     const char *meant =
             json_is_string(value) ? text_suggest(str_of(json_string_value(value)), words, n) : NULL;
 
+    /* What is nearly a word that is known is that word mistyped, and no new one. */
+    const bool is_doubt =
+            p->is_open
+            && (meant == NULL || differ_in_digits_alone(json_string_value(value), meant));
+
     buf_addf(&what,
             p->is_open ? "is %s, which is none of the values known here"
                        : "is %s, which is not an allowed value",
@@ -104,7 +128,8 @@ static void complain_enum(
     else
         buf_add_text(&list, p->is_open ? "known are " : "one of ");
     text_add_list(&list, words, n, 20);
-    complain(b, "body.enum", severity_of(p), path, value, buf_text(&list), buf_text(&what));
+    complain(b, "body.enum", is_doubt ? "warning" : "error", path, value, buf_text(&list),
+            buf_text(&what));
 }
 
 static void check_range(
