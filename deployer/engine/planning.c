@@ -24,12 +24,21 @@ static const struct engine_node *maker_of(const struct engine *e, const struct e
     return NULL;
 }
 
+static struct err *not_made_yet(const struct engine_node *n)
+{
+    struct err *e = err_new(ERR_CONFIG, 0,
+            "%s: the id under `existing` follows from what is not made yet", n->address);
+
+    err_set_hint(e, "write the id itself, or apply the stack without it first");
+    return e;
+}
+
 static struct err *check_existing(const struct engine *e, const struct engine_node *n)
 {
     if (n->resource == NULL || n->resource->existing == NULL || n->presence != NODE_ABSENT)
         return NULL;
     if (n->id == NULL)
-        return err_new(ERR_CONFIG, 0, "%s: the id of what exists already is not known", n->address);
+        return not_made_yet(n);
     struct err *error = err_new(
             ERR_CONFIG, 0, "%s: %s is named as existing, but it is not there", n->address, n->id);
     const struct engine_node *maker = maker_of(e, n);

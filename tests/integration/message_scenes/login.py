@@ -14,6 +14,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="", error="insufficient_claims", 
 
 def scenes(book):
     book.write({"s.yaml": STACK})
+    book.say("nothing to log in with", "plan s.yaml --state state.json", NOWHERE)
     with Arm() as arm:
         announce(book, arm)
         managed(book)

@@ -102,6 +102,11 @@ def name_of(book):
   d: {kind: managed_identity, name: "${resource.a.properties.clientId}", body: {}}
 """})
     book.say("two resources come to one name", "plan s.yaml --catalog c --state state.json")
+    fresh(book, "unborn", "services: {x: {use: x, with: {v: a}}}\n")
+    book.write({"c/services/x/service.yaml": TAGS + """\
+  c: {kind: managed_identity, name: c, existing: "${resource.a.properties.clientId}"}
+"""})
+    book.say("the id of what exists comes from what is not made yet", "plan s.yaml --catalog c --state unborn.json")
 
 
 TAGS = """\
