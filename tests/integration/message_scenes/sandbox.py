@@ -206,7 +206,7 @@ def waits(book):
     book.say("what Ctrl-C left is waited for, but not for long enough", "apply s.yaml --yes --state stop.json --timeout 1s", once=True)
     fresh(book, "rate", "services: {network: {use: network}, x: {use: x, with: {v: a}}}\n")
     book.write({"c/services/x/service.yaml": TAGS})
-    faults(book, ({"method": "PUT", "path": "*/nsg-rate-apps"}, {"status": 429, "code": "TooManyRequests", "headers": {"Retry-After": 60}}),
+    faults(book, ({"method": "PUT", "path": "*/nsg-rate-apps"}, {"status": 429, "code": "TooManyRequests", "headers": {"Retry-After": 40}}),
            ({"method": "PUT", "path": "*/a-rate"}, {"delay": "500ms"}))
     book.say("throttled for longer than there is time", "apply s.yaml --yes --catalog c --state rate.json --timeout 3s", once=True)
     fresh(book, "provider")
