@@ -166,6 +166,11 @@ static bool same_letters(struct str a, struct str b)
     }
 }
 
+const char *text_article(const char *noun)
+{
+    return noun[0] != '\0' && strchr("aeioAEIO", noun[0]) != NULL ? "an" : "a"; /* "a user" */
+}
+
 const char *text_suggest(struct str wrong, const char *const *words, size_t count)
 {
     const char *best = NULL;

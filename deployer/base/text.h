@@ -23,6 +23,8 @@ MUST_CHECK json_t *text_json(struct str s);
  * differ (Damerau-Levenshtein), or only case and punctuation do.
  */
 const char *text_suggest(struct str wrong, const char *const *words, size_t count);
+/* "a" or "an", as the noun's first letter wants it. */
+const char *text_article(const char *noun);
 /* Without regard to ASCII case and blanks: "West Europe" is westeurope. */
 bool text_eq_loose(const char *a, const char *b);
 /* "a, b, c"; at most `max` words, then "... (N more)". */

@@ -41,6 +41,13 @@ const json_t *catalog_contract(
 /* Where the service's file names its contract; nowhere (.file NULL) where it has none. */
 struct place catalog_contract_place(const struct catalog *c, const char *service);
 
+/*
+ * What `state:` and `vault:` say: they may hold ${...} of env, var and stack, and are needed before
+ * anything is expanded. Call it once for a loaded stack.
+ */
+void catalog_settle(struct stack *s, struct diag_list *diags);
+#define CATALOG_BASE_HINT "stack.environment is empty for the base: choose one with -e"
+
 struct catalog_options {
     const char *target; /* "azure" or "sandbox" */
     const char *suffix; /* of unique names; recorded in the state. NULL: derived */

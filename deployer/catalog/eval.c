@@ -374,6 +374,18 @@ static enum func_class class_of(const struct func *f, const struct func_call *c)
     return FUNC_STRUCT;
 }
 
+/* Whether an argument is a secret and nothing else: it will not become plain later. */
+static bool has_secret(const struct func_call *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        const struct str left = str_of(jsonx_text(c->args[i], "$expr"));
+
+        if (str_starts(left, STR("secret.")) && str_find(left, STR(" ")) < 0)
+            return true;
+    }
+    return false;
+}
+
 static struct err *apply(struct eval *ev, const struct func *f, struct func_call *c, json_t **ret)
 {
     const enum func_class class = class_of(f, c);
@@ -397,14 +409,15 @@ static struct err *apply(struct eval *ev, const struct func *f, struct func_call
             return err_new(ERR_CONFIG, 0, "%s() can't be used here", f->name);
         return ev->call(ev->arg, f->name, c->args, c->count, ret);
     }
+    if ((class == FUNC_PLAIN || class == FUNC_STRUCT)
+            && (worst == EVAL_SECRET || (worst == EVAL_LEFT && has_secret(c))))
+        return err_new(ERR_CONFIG, 0, "%s() does not take a secret", f->name);
     if (worst == EVAL_LEFT || (class == FUNC_LATE && ev->secrets == NULL))
         return left_call(f->name, c->args, c->count, ret);
     if (worst == EVAL_UNKNOWN) {
         *ret = eval_unknown(unknown);
         return NULL;
     }
-    if (worst == EVAL_SECRET && (class == FUNC_PLAIN || class == FUNC_STRUCT))
-        return err_new(ERR_CONFIG, 0, "%s() does not take a secret", f->name);
     return err_wrap(f->run(c, ret), "%s()", f->name);
 }
 

@@ -5,8 +5,10 @@
 
 #include "base/alloc.h"
 #include "base/jsonx.h"
+#include "base/text.h"
 #include "catalog/about.h"
 #include "catalog/reader.h"
+#include "stack/schema.h"
 
 /* --- provided values, checks, notes --- */
 
@@ -171,9 +173,12 @@ static void set_head(struct expansion *x)
     m->resource_group = known_text(
             x, "azure", "resource_group", s->resource_group, "azure.resource_group", true);
     m->tenant = known_text(x, "azure", "tenant", s->tenant, "azure.tenant", false);
+    /* Not everything is used by every stack, and all of it must be right. */
     json_auto_t *tags = scope_setting(x, "stack", "tags");
+    json_auto_t *registry = scope_setting(x, "registry", "server");
 
     (void)tags;
+    (void)registry;
 }
 
 /* All that is missing, each once, with every place where it is used. */
@@ -195,11 +200,49 @@ static void report_missing(struct expansion *x)
         if (is_secret && x->stack->vault != NULL)
             diag_set_hint(x->diags, d,
                     "put it into the vault %s (with - for _ in its name), .env or the environment",
-                    x->stack->vault->text);
+                    x->stack->vault);
         else
             diag_set_hint(x->diags, d,
                     "put %s=... into .env beside the stack file or the environment", name);
     }
+}
+
+/* A text that must be known before the catalog is: "" after a complaint. */
+static const char *early_text(
+        struct stack *s, const struct doc_node *node, const char *path, struct diag_list *diags)
+{
+    struct model model = { .arena = s->arena };
+    struct expansion x = { .stack = s, .diags = diags, .arena = s->arena, .model = &model };
+    struct scope scope = { .x = &x, .is_early = true };
+
+    x.missing.arena = x.trees.arena = s->arena;
+    json_t *value = reader_keep(s->arena, value_of(&scope, node, path));
+
+    report_missing(&x);
+    if (!json_is_string(value) && eval_mark(value) != EVAL_POISON)
+        value_error(&scope, node, path, "must be a text, not %s", eval_type_text(value));
+    return json_is_string(value) ? json_string_value(value) : "";
+}
+
+static void settle(struct stack *s, const struct doc_node *node, const char *path,
+        struct diag_list *diags, const char **text)
+{
+    const size_t before = diags->errors;
+
+    if (node == NULL || strstr(node->text, "${") == NULL)
+        return;
+    *text = early_text(s, node, path, diags);
+    if (diags->errors == before && text_eq(path, "vault"))
+        schema_check_vault(*text, node->place, path, diags);
+    if (diags->errors > before && s->environment[0] == '\0'
+            && strstr(node->text, "stack.environment") != NULL)
+        diag_set_hint(diags, &diags->items[diags->count - 1], CATALOG_BASE_HINT);
+}
+
+void catalog_settle(struct stack *s, struct diag_list *diags)
+{
+    settle(s, s->state_node, "state", diags, &s->state_url);
+    settle(s, s->vault_node, "vault", diags, &s->vault);
 }
 
 static json_t *inputs_json(struct expansion *x)
@@ -260,8 +303,8 @@ struct model *catalog_expand(const struct catalog *c, const struct stack *s,
 
     x.by_name.arena = x.missing.arena = arena;
     x.names.arena = x.patterns.arena = x.trees.arena = x.shared.arena = arena;
-    set_head(&x);
     needs_bind(&x);
+    set_head(&x);
     if (diags->errors == errors || x.instance_count > 0)
         expand_services(&x);
     report_missing(&x);

@@ -137,6 +137,7 @@ struct scope {
     struct deps *deps;         /* receives what is referred to; may be NULL */
     struct place place;        /* of the value that is computed */
     const struct trail *trail; /* its path, see value_path */
+    bool is_early;             /* before the catalog: env, var and stack alone */
     bool drops_null;           /* bodies: null members and elements are left out */
 };
 
@@ -200,6 +201,18 @@ json_t *scope_secret(struct expansion *x, const char *name);
  */
 json_t *scope_optional_secret(struct expansion *x, const char *name);
 
+/* --- the form of what the stack says (form.c) --- */
+
+/*
+ * Complains about a setting ("location", "registry") whose value can't be one; false if it did.
+ * What is known only after apply passes, but no secret does.
+ */
+bool form_check(
+        struct scope *s, const struct doc_node *node, const char *path, const json_t *value);
+/* The same for the id of a resource that is said to exist. */
+bool form_check_id(struct scope *s, const struct doc_node *node, const char *path,
+        const struct kind *k, const json_t *value);
+
 /* --- of an instance --- */
 
 /* The service's input, checked and typed. Borrowed. */
@@ -214,6 +227,8 @@ json_t *provided_value(
         struct instance *in, struct expansion *x, const char *name, struct deps *deps);
 /* Services, implied ones and their bindings; cycles. */
 void needs_bind(struct expansion *x);
+/* "services.redis.existing" */
+void existing_path(const struct instance *in, struct buf *ret);
 /* The id that the stack gives for a resource under `existing:`: text, map by each key, or null. */
 json_t *existing_id(struct expansion *x, struct instance *in, const char *resource);
 /* What `when` and `each` make of a resource; NULL if the service has none of that name. */

@@ -333,6 +333,24 @@ static void search_cycles(
     in->visit = VISITED;
 }
 
+/* The stack's key for the inputs of an implied service says nothing to one that it names itself. */
+static void check_stack_key(struct expansion *x, const struct instance *in)
+{
+    const struct doc_entry *e = in->entry == NULL || in->spec->stack_key == NULL
+                                        ? NULL
+                                        : doc_entry(x->stack->root, in->spec->stack_key);
+
+    for (size_t i = 0; e != NULL && i < x->instance_count; i++) {
+        if (x->instances[i]->entry == NULL && x->instances[i]->spec == in->spec)
+            return;
+    }
+    if (e != NULL)
+        diag_add(x->diags, DIAG_ERROR, "stack.unused", e->key_place, e->key,
+                "is not read: the stack names that service itself, and its inputs stand under "
+                "services.%s.with",
+                in->name);
+}
+
 void needs_bind(struct expansion *x)
 {
     add_always(x);
@@ -343,6 +361,8 @@ void needs_bind(struct expansion *x)
     }
     for (size_t i = 0; i < x->instance_count; i++)
         bind_needs(x, x->instances[i], true);
+    for (size_t i = 0; i < x->instance_count; i++)
+        check_stack_key(x, x->instances[i]);
     AUTO(free) struct instance **path = xcalloc(x->instance_count + 1, sizeof(*path));
 
     for (size_t i = 0; i < x->instance_count; i++) {

@@ -180,19 +180,46 @@ struct scope part_scope(struct expansion *x, const struct part *part, struct dep
         .deps = deps };
 }
 
+/* The node below `key` where there is one, and its path. */
+static const struct doc_node *step_into(
+        const struct doc_node *node, const char *key, struct buf *path)
+{
+    if (key == NULL || node->kind != DOC_MAP || doc_get(node, key) == NULL)
+        return node;
+    buf_addf(path, ".%s", key);
+    return doc_get(node, key);
+}
+
+/* What the stack says; NULL if it says nothing. */
+static json_t *given_existing(struct scope *s, const struct part *part)
+{
+    const struct instance *in = part->in;
+    json_t *given = existing_id(s->x, part->in, part->parts->spec->name);
+    AUTO(buf) struct buf path = BUF_INIT(BUF_TEXT_MAX);
+
+    if (given != NULL && part->each_key != NULL && json_is_object(given)
+            && eval_mark(given) == EVAL_PLAIN)
+        given = json_object_get(given, part->each_key);
+    if (given == NULL || json_is_null(given) || eval_mark(given) == EVAL_POISON)
+        return json_incref(given);
+    existing_path(in, &path);
+    const struct doc_node *node = step_into(in->existing, part->parts->spec->name, &path);
+
+    node = step_into(node, part->each_key, &path);
+    return form_check_id(s, node, buf_text(&path), part->parts->kind, given) ? json_incref(given)
+                                                                             : eval_poison();
+}
+
 static json_t *compute_existing(struct expansion *x, void *arg, struct deps *deps)
 {
     const struct part *part = arg;
     struct scope s = part_scope(x, part, deps);
     const struct doc_node *node = doc_get(part->parts->spec->node, "existing");
-    json_t *given = existing_id(x, part->in, part->parts->spec->name);
+    json_t *given = given_existing(&s, part);
     AUTO(free) char *path = path_of(part->parts, "existing");
 
-    if (given != NULL && part->each_key != NULL && json_is_object(given)
-            && eval_mark(given) == EVAL_PLAIN)
-        given = json_object_get(given, part->each_key);
     if (given != NULL && !json_is_null(given))
-        return json_incref(given);
+        return given;
     return node == NULL ? json_null() : value_of(&s, node, path);
 }
 
@@ -286,11 +313,11 @@ void check_name(struct scope *s, const struct kind *k, const struct doc_node *no
 
     text_add_escaped(&shown, str_slice(str_of(name), 0, 200));
     if (len < k->name_min || (k->name_max > 0 && len > k->name_max))
-        value_error(s, node, path, "'%s' has %zu characters: the name of a %s has %zu to %zu",
-                buf_text(&shown), len, k->title, k->name_min, k->name_max);
+        value_error(s, node, path, "'%s' has %zu characters: the name of %s %s has %zu to %zu",
+                buf_text(&shown), len, text_article(k->title), k->title, k->name_min, k->name_max);
     else if (k->name_pattern != NULL && !pattern_matches(s->x, k->name_pattern, name))
-        value_error(s, node, path, "'%s' can't be the name of a %s: it must match %s",
-                buf_text(&shown), k->title, k->name_pattern);
+        value_error(s, node, path, "'%s' can't be the name of %s %s: it must match %s",
+                buf_text(&shown), text_article(k->title), k->title, k->name_pattern);
 }
 
 static json_t *last_segment(const json_t *id)

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/jsonx.h"
+#include "base/text.h"
 #include "catalog/reader.h"
 
 /* Azure's limit. */
@@ -57,7 +58,8 @@ static void require(struct building *b, const char *member, const json_t *value)
 
     if (value == NULL)
         value_error(&b->scope, b->parts->spec->node, path,
-                "is needed: a %s lives in another resource", b->parts->kind->title);
+                "is needed: %s %s lives in another resource", text_article(b->parts->kind->title),
+                b->parts->kind->title);
     else if (!json_is_string(value) && eval_mark(value) == EVAL_PLAIN)
         value_error(&b->scope, node_of(b, member), path, "must be an id, not %s",
                 eval_type_text(value));
@@ -321,10 +323,10 @@ static void build(struct building *b)
     set_depends_on(b);
 }
 
-static void several_resources(struct expansion *x, const struct instance *in)
+static void several_resources(struct expansion *x, const struct instance *in, const char *path)
 {
     AUTO(buf) struct buf names = BUF_INIT(BUF_TEXT_MAX);
-    struct diag *d = diag_add(x->diags, DIAG_ERROR, "stack.existing", in->existing->place, in->name,
+    struct diag *d = diag_add(x->diags, DIAG_ERROR, "stack.existing", in->existing->place, path,
             "service '%s' has %zu resources: write existing: {RESOURCE: ID}", in->spec->name,
             in->spec->resource_count);
 
@@ -338,21 +340,24 @@ static void check_existing(struct expansion *x, const struct instance *in)
 {
     const size_t count = in->spec->resource_count;
     AUTO(free) const char **names = xcalloc(count, sizeof(*names));
+    AUTO(buf) struct buf path = BUF_INIT(BUF_TEXT_MAX);
 
-    for (size_t i = 0; i < count; i++)
-        names[i] = in->spec->resources[i].name;
     if (in->existing == NULL)
         return;
+    for (size_t i = 0; i < count; i++)
+        names[i] = in->spec->resources[i].name;
+    existing_path(in, &path);
     if (in->existing->kind != DOC_MAP && in->spec->main == NULL && count != 1)
-        several_resources(x, in);
+        several_resources(x, in, buf_text(&path));
     for (size_t i = 0; in->existing->kind == DOC_MAP && i < in->existing->count; i++) {
         const struct doc_entry *e = &in->existing->entries[i];
 
         if (service_resource(in->spec, e->key) != NULL)
             continue;
         AUTO(err) struct err *err = scope_no_such("resource", e->key, names, count);
-        struct diag *d = diag_add(x->diags, DIAG_ERROR, "stack.existing", e->key_place, in->name,
-                "%s", err_text(err));
+        AUTO(free) char *sub = xasprintf("%s.%s", buf_text(&path), e->key);
+        struct diag *d = diag_add(
+                x->diags, DIAG_ERROR, "stack.existing", e->key_place, sub, "%s", err_text(err));
 
         diag_set_hint(x->diags, d, "service '%s' %s", in->spec->name, err_hint(err));
     }

@@ -308,13 +308,36 @@ static struct err *lookup_named(
     return scope_no_such(is_local ? "local" : "provided value", scope_step(path, 0), names, count);
 }
 
+void existing_path(const struct instance *in, struct buf *ret)
+{
+    buf_addf(ret, "%s%s.existing", in->entry == NULL ? "" : "services.",
+            in->entry == NULL ? in->with_path : in->name);
+}
+
 static json_t *compute_existing(struct expansion *x, void *arg, struct deps *deps)
 {
     const struct instance *in = arg;
     struct scope s = { .x = x, .deps = deps };
-    AUTO(free) char *path = xasprintf("%s.existing", in->entry == NULL ? in->with_path : in->name);
+    AUTO(buf) struct buf path = BUF_INIT(BUF_TEXT_MAX);
 
-    return value_of(&s, in->existing, path);
+    existing_path(in, &path);
+    if (diag_explains(x->diags, buf_text(&path)))
+        return eval_poison();
+    json_t *ids = value_of(&s, in->existing, buf_text(&path));
+
+    if (!json_is_object(ids) || eval_mark(ids) != EVAL_PLAIN)
+        return ids;
+    json_t *good = jsonx_must(json_copy(ids)); /* values are shared */
+
+    json_decref(ids);
+    for (size_t i = 0; i < in->existing->count && in->existing->kind == DOC_MAP; i++) {
+        const char *key = in->existing->entries[i].key;
+        AUTO(free) char *sub = xasprintf("%s.%s", buf_text(&path), key);
+
+        if (diag_explains(x->diags, sub))
+            json_object_set_new(good, key, eval_poison());
+    }
+    return good;
 }
 
 /* {part: id}; a lone id means the service's main resource. */
@@ -462,7 +485,11 @@ struct err *scope_lookup(
 {
     struct scope *s = arg;
 
+    static const char *const early[] = { "env", "var", "stack" };
+
     *ret_used = 0;
+    if (s->is_early && !text_eq(root, "env") && !text_eq(root, "var") && !text_eq(root, "stack"))
+        return scope_no_such("value that is known this early:", root, early, ARRAY_LEN(early));
     if (text_eq(root, "azure"))
         return scope_lookup_azure(s, path, ret_used, ret);
     if (text_eq(root, "stack"))

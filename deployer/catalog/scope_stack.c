@@ -16,7 +16,16 @@ static json_t *compute_setting(struct expansion *x, void *arg, struct deps *deps
     const struct setting *setting = arg;
     struct scope s = { .x = x, .deps = deps };
 
-    return value_of(&s, setting->node, setting->path);
+    if (setting->node == NULL)
+        return json_null();
+    if (diag_explains(x->diags, setting->path))
+        return eval_poison();
+    json_t *value = value_of(&s, setting->node, setting->path);
+
+    if (form_check(&s, setting->node, setting->path, value))
+        return value;
+    json_decref(value);
+    return eval_poison();
 }
 
 static json_t *setting_value(
@@ -38,6 +47,8 @@ static json_t *compute_group(struct expansion *x, void *arg, struct deps *deps)
     struct scope s = { .x = x, .deps = deps };
 
     (void)arg;
+    if (diag_explains(x->diags, "azure.resource_group"))
+        return eval_poison();
     if (existing == NULL)
         return value_of(&s, x->stack->resource_group, "azure.resource_group");
     json_t *id = setting_value(x, &x->existing_group, existing, "azure.resource_group.existing");

@@ -76,11 +76,17 @@ static void add_leaf(struct listing *l, const struct doc_node *node, const char 
 {
     AUTO(free) char *overlay = xasprintf("environment %s", l->c->stack->environment);
     const struct str text = str_of(node->kind == DOC_SCALAR ? node->text : NULL);
+    const char *settled = text_eq(path, "vault")   ? l->c->stack->vault
+                          : text_eq(path, "state") ? l->c->stack->state_url
+                                                   : NULL;
     const bool is_reference = str_starts(text, STR("${")) && str_ends(text, STR("}"));
     const bool may_show = is_reference || !is_secret_input(l, path);
 
-    add_row(l, path, may_show ? doc_json(node, path, &l->scratch) : jsonx_textf(SECRET_SHOWN),
-            is_overlaid(l, path) ? overlay : "stack file", node->place);
+    json_t *value = settled != NULL ? text_json(str_of(settled))
+                    : may_show      ? doc_json(node, path, &l->scratch)
+                                    : jsonx_textf(SECRET_SHOWN);
+
+    add_row(l, path, value, is_overlaid(l, path) ? overlay : "stack file", node->place);
 }
 
 static void add_tree(struct listing *l, const struct doc_node *node, const char *path)
@@ -148,10 +154,9 @@ static void add_variable(
     _Static_assert(ARRAY_LEN(origins) == VALUES_DOTENV + 1, "one name an origin");
     if (is_secret && origin == VALUES_NONE && s->vault != NULL) { /* nobody was asked */
         AUTO(free)
-        char *vault =
-                xasprintf("key vault %s%s", s->vault->text, is_optional ? ", if it has one" : "");
+        char *vault = xasprintf("key vault %s%s", s->vault, is_optional ? ", if it has one" : "");
 
-        add_row(l, path, jsonx_textf(SECRET_SHOWN), vault, s->vault->place);
+        add_row(l, path, jsonx_textf(SECRET_SHOWN), vault, s->vault_node->place);
         return;
     }
     if (origin == VALUES_NONE)

@@ -8,6 +8,34 @@
 #include "commands/vault.h"
 #include "probe/probe.h"
 #include "stack/stack.h"
+#include "state/state.h"
+
+static struct err *judge_state_url(const struct stack *s)
+{
+    return str_trim(str_of(s->state_url)).len == 0
+                   ? err_new(ERR_CONFIG, 0, "names no place: it is empty")
+                   : state_check_url(s->state_url);
+}
+
+/* Where the state is kept is asked for late: what can't be a place is said with the rest. */
+static void check_state_url(struct context *c)
+{
+    const struct stack *s = c->stack;
+
+    if (c->state_url != NULL || s->state_node == NULL || diag_explains(&c->diags, "state"))
+        return;
+    AUTO(err) struct err *e = judge_state_url(s);
+
+    if (e == NULL)
+        return;
+    struct diag *d = diag_add(
+            &c->diags, DIAG_ERROR, "stack.state", s->state_node->place, "state", "%s", err_text(e));
+
+    if (err_hint(e)[0] != '\0')
+        diag_set_hint(&c->diags, d, "%s", err_hint(e));
+    else if (s->environment[0] == '\0' && strstr(s->state_node->text, "stack.environment") != NULL)
+        diag_set_hint(&c->diags, d, CATALOG_BASE_HINT);
+}
 
 /* What a stack of some dozen resources, its catalog and its model take. */
 #define MODEL_BYTES (6u << 20)
@@ -29,8 +57,11 @@ static struct err *load_stack(struct context *c, const char *file)
 
     if (e != NULL && err_kind(e) == ERR_NOINPUT)
         err_set_hint(e, "deployer init writes a first stack.yaml");
-    if (e == NULL && c->stack != NULL)
+    if (e == NULL && c->stack != NULL) {
+        catalog_settle(c->stack, &c->diags);
+        check_state_url(c);
         vault_tell(c);
+    }
     return e;
 }
 

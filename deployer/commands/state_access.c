@@ -16,7 +16,7 @@ const char *state_access_url(const struct context *c)
 {
     if (c->state_url != NULL)
         return c->state_url;
-    return c->stack == NULL || c->stack->state_url == NULL ? NULL : c->stack->state_url->text;
+    return c->stack == NULL ? NULL : c->stack->state_url;
 }
 
 /* The stack's view of the environment (with its .env), or the process's. */

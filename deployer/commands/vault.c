@@ -90,8 +90,7 @@ static bool is_done(void *arg)
 
 struct err *vault_ask(struct context *c, struct http_loop *loop, struct cloud *cloud)
 {
-    const struct doc_node *vault = c->stack->vault;
-    const struct place at = vault->place;
+    const struct place at = c->stack->vault_node->place;
     const size_t count = names_in_doubt(c, NULL);
     AUTO(free) const char **names = xcalloc(count, sizeof(*names));
     struct asking asking = { .answers = answers_of(c) };
@@ -99,14 +98,15 @@ struct err *vault_ask(struct context *c, struct http_loop *loop, struct cloud *c
             clock_now_ms() + (c->timeout_ms > 0 && c->timeout_ms < ASK_MS ? c->timeout_ms : ASK_MS);
 
     names_in_doubt(c, names);
-    arm_vault_ask(cloud, &(struct arm_vault_question){ .vault = vault->text,
+    arm_vault_ask(cloud, &(struct arm_vault_question){ .vault = c->stack->vault,
                                  .names = names,
                                  .count = count,
                                  .deadline_ms = deadline,
                                  .answer = on_answer,
                                  .done = on_done,
                                  .arg = &asking });
-    TRY(err_wrap(http_loop_run(loop, is_done, &asking, deadline + 1000), "vault %s", vault->text));
+    TRY(err_wrap(
+            http_loop_run(loop, is_done, &asking, deadline + 1000), "vault %s", c->stack->vault));
     return err_wrap(asking.e, "%s:%d:%d", at.file, at.line, at.column);
 }
 

@@ -250,7 +250,6 @@ static void check_registry(struct checker *c, const struct doc_node *map, const 
         { .name = "server", .shape = SHAPE_TEXT, .is_required = true },
         { .name = "prefix", .shape = SHAPE_TEXT },
         { .name = "identity", .shape = SHAPE_TEXT },
-        { .name = "existing", .shape = SHAPE_TEXT },
     };
 
     check_fields(c, map, path, fields, ARRAY_LEN(fields));
@@ -298,8 +297,19 @@ static void check_existing(struct checker *c, const struct doc_node *node, const
         if (e->value->kind == DOC_MAP)
             check_tags(c, e->value, sub);
         else if (!(c->is_overlay && doc_is_null(e->value)))
-            check_text(c, e->value, sub, false);
+            check_text(c, e->value, sub, true);
     }
+}
+
+/* Its inputs are the catalog's to know. */
+static void check_network(struct checker *c, const struct doc_node *map, const char *path)
+{
+    const struct doc_node *existing = doc_get(map, "existing");
+    AUTO(free) char *sub = sub_path(path, "existing");
+
+    if (existing != NULL && !doc_is_null(existing)
+            && check_shape(c, existing, sub, SHAPE_TEXT_OR_MAP))
+        check_existing(c, existing, sub);
 }
 
 static const struct field service_fields[] = {
@@ -363,9 +373,10 @@ static void check_inputs(struct checker *c, const struct doc_node *map, const ch
     }
 }
 
-static void check_vault(struct checker *c, const struct doc_node *node, const char *path)
+void schema_check_vault(
+        const char *name, struct place place, const char *path, struct diag_list *diags)
 {
-    const struct str text = str_of(node->text);
+    const struct str text = str_of(name);
     const size_t letters =
             strspn(text.p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
     AUTO(buf) struct buf shown = BUF_INIT(BUF_TEXT_MAX);
@@ -374,13 +385,20 @@ static void check_vault(struct checker *c, const struct doc_node *node, const ch
             && isalpha((unsigned char)text.p[0]) && text.p[text.len - 1] != '-')
         return;
     text_add_escaped(&shown, str_slice(text, 0, 60));
-    struct diag *d = diag_add(c->diags, DIAG_ERROR, "stack.vault", node->place, path,
+    struct diag *d = diag_add(diags, DIAG_ERROR, "stack.vault", place, path,
             "'%s' is no vault's name: %u to %u letters, digits and '-', a letter first, no '-' "
             "last",
             buf_text(&shown), VAULT_NAME_MIN, VAULT_NAME_MAX);
 
     if (str_starts(text, STR("https://")))
-        diag_set_hint(c->diags, d, "write what stands before the first dot");
+        diag_set_hint(diags, d, "write what stands before the first dot");
+}
+
+/* With ${...} it is looked at when it is a name (catalog_settle). */
+static void check_vault(struct checker *c, const struct doc_node *node, const char *path)
+{
+    if (strstr(node->text, "${") == NULL)
+        schema_check_vault(node->text, node->place, path, c->diags);
 }
 
 static void check_environments(struct checker *c, const struct doc_node *map, const char *path);
@@ -397,11 +415,11 @@ static void check_format_value(struct checker *c, const struct doc_node *node, c
     { .name = "location", .shape = SHAPE_TEXT },                                                   \
             { .name = "azure", .shape = SHAPE_MAP, .check = check_azure },                         \
             { .name = "inputs", .shape = SHAPE_MAP, .check = check_inputs },                       \
-            { .name = "network", .shape = SHAPE_MAP },                                             \
+            { .name = "network", .shape = SHAPE_MAP, .check = check_network },                     \
             { .name = "registry", .shape = SHAPE_MAP, .check = check_registry },                   \
             { .name = "services", .shape = SHAPE_MAP, .check = check_services },                   \
             { .name = "state", .shape = SHAPE_TEXT },                                              \
-            { .name = "vault", .shape = SHAPE_WORD, .check = check_vault },                        \
+            { .name = "vault", .shape = SHAPE_TEXT, .check = check_vault },                        \
     {                                                                                              \
         .name = "ignore", .shape = SHAPE_LIST, .check = check_ignore                               \
     }

@@ -18,6 +18,9 @@
 bool schema_check_format(const struct doc_node *root, struct diag_list *diags);
 /* The base and each of its environments. */
 void schema_check_file(const struct doc_node *root, struct diag_list *diags);
+/* The name of a Key Vault. */
+void schema_check_vault(
+        const char *name, struct place place, const char *path, struct diag_list *diags);
 /* What only the merged tree can tell: what is required is there, needs name services. */
 void schema_check_merged(const struct doc_node *root, struct diag_list *diags);
 

@@ -159,8 +159,10 @@ static void fill(struct arena *arena, struct stack *s)
     s->tags = of_kind(value_at(root, "azure.tags"), DOC_MAP);
     s->network = of_kind(value_at(root, "network"), DOC_MAP);
     s->registry = of_kind(value_at(root, "registry"), DOC_MAP);
-    s->state_url = of_kind(value_at(root, "state"), DOC_SCALAR);
-    s->vault = of_kind(value_at(root, "vault"), DOC_SCALAR);
+    s->state_node = of_kind(value_at(root, "state"), DOC_SCALAR);
+    s->vault_node = of_kind(value_at(root, "vault"), DOC_SCALAR);
+    s->state_url = s->state_node == NULL ? NULL : s->state_node->text;
+    s->vault = s->vault_node == NULL ? NULL : s->vault_node->text;
     s->ignore = of_kind(value_at(root, "ignore"), DOC_LIST);
     fill_services(arena, s);
 }

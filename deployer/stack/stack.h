@@ -50,8 +50,10 @@ struct stack {
     const struct doc_node *tags;           /* map, or NULL */
     const struct doc_node *network;        /* map: inputs of the implied network service, or NULL */
     const struct doc_node *registry;       /* map {server, prefix, identity}, or NULL */
-    const struct doc_node *state_url;
-    const struct doc_node *vault;  /* Key Vault that secrets come from, or NULL */
+    const struct doc_node *state_node;     /* may hold ${...} of env, stack and var; or NULL */
+    const struct doc_node *vault_node;     /* likewise */
+    const char *state_url; /* as written, then what that says (catalog_settle); NULL if absent */
+    const char *vault;     /* likewise: Key Vault that secrets come from */
     const struct doc_node *ignore; /* list of {id, because}, or NULL */
     struct stack_service *services;
     size_t service_count;

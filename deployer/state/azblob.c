@@ -4,7 +4,6 @@
  * runs; a lease that somebody else took meanwhile ends the run. Who holds it stands in the blob's
  * metadata. An empty blob is a state that was never written: a lease needs something to hang on.
  */
-#include <assert.h>
 
 #include "base/alloc.h"
 #include "base/cancel.h"
@@ -473,7 +472,6 @@ struct err *state_azblob_new(const struct state_open *o, struct state_backend **
     z->place.key = o->storage_key == NULL ? NULL : secret_ref(o->storage_key);
     z->place.token = o->token;
     z->place.token_arg = o->token_arg;
-    assert(o->loop != NULL);
     struct err *e = uri_parse(str_of(o->url), &u);
 
     if (e == NULL)

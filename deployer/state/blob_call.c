@@ -1,5 +1,6 @@
 #include "state/blob_call.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -305,6 +306,7 @@ static struct err *pause_before_next(const struct blob_place *p, unsigned attemp
 struct err *blob_call_run(
         const struct blob_place *p, const struct blob_call *c, struct blob_answer *ret)
 {
+    assert(p->loop != NULL);
     for (unsigned n = 1;; n++) {
         struct blob_answer a = { 0 };
         struct err *e = attempt(p, c, &a);

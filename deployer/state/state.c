@@ -244,6 +244,16 @@ static struct err *backend_new(const struct state_open *o, struct state_backend 
     return state_local_new(o, ret);
 }
 
+struct err *state_check_url(const char *url)
+{
+    const struct state_open o = { .url = url, .owner.stack = "any" };
+    struct state_backend *backend = NULL;
+
+    TRY(backend_new(&o, &backend));
+    backend->ops->free(backend);
+    return NULL;
+}
+
 struct err *state_open(const struct state_open *o, struct state **ret)
 {
     AUTO(state) struct state *s = xcalloc(1, sizeof(*s));

@@ -61,6 +61,8 @@ struct state_open {
  * a newer format or a checksum that does not match.
  */
 MUST_CHECK struct err *state_open(const struct state_open *o, struct state **ret);
+/* ERR_USAGE as state_open gives it for a URL that makes no sense, but opens nothing. */
+MUST_CHECK struct err *state_check_url(const char *url);
 /* Releases the lock. NULL is accepted. */
 void state_close(struct state *s);
 

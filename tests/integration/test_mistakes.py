@@ -108,5 +108,77 @@ class Consequences(Mistakes):
         self.assertEqual([line.split(": ")[1] for line in self.validate(text)[1]], ["services.redis.use", "services.langfuse.needs.blob"])
 
 
+VNET = "/subscriptions/0/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v"
+
+
+class Forms(Mistakes):
+    """What any cloud would refuse is refused before one is asked: the same rows without an error are good."""
+
+    def test_values_of_no_use(self):
+        identity = "'%s' is not an identity's id"
+        rows = [  # what stands where, and what is said of it (None: nothing)
+            ("location", "moon://x", "'moon://x' is not a region's name"), ("location", "Japan East", None),
+            ("location", "' '", "' ' is not a region's name"), ("location", "'${services.postgres.host}'", "is known only after apply"),
+            ("azure.subscription", "my-subscription", "'my-subscription' is not a subscription's id: 8-4-4-4-12 hexadecimal digits"),
+            ("azure.subscription", "'${secret.SALT}'", "must be a subscription's id"),
+            ("azure.tenant", "a/b", "'a/b' is not a tenant's id or domain"), ("azure.tenant", "example.com", None),
+            ("azure.resource_group", "{}", "'existing' is missing: write a name, or {existing: ID}"),
+            ("azure.resource_group", "'${services.postgres.host}'", "is known only after apply"),
+            ("azure.resource_group", "{existing: 5}", "'5' is a number, but must be text: quote it"),
+            ("azure.resource_group", "{existing: rg-x}", "'rg-x' is not a resource group's id"),
+            ("azure.resource_group", "{existing: %s}" % VNET, "is not a resource group's id"),
+            ("azure.resource_group", "{existing: /subscriptions/0/resourcegroups/x}", None),
+            ("network.existing", "5", "'5' is a number, but must be text: quote it"), ("network.existing", "[a]", "is a list, but must be text"),
+            ("network.existing", "{vnet: true}", "'true' is a boolean, but must be text: quote it"),
+            ("network.existing", "x", "'x' is not an id of type Microsoft.Network/virtualNetworks"),
+            ("network.existing", "{vnet: %s/subnets/a}" % VNET, "/subnets/a' is not an id of type Microsoft.Network/virtualNetworks"),
+            ("network.existing", "'${secret.SALT}'", "must be an id of type Microsoft.Network/virtualNetworks: secret.SALT can't be"),
+            ("network.existing", "{vnett: x}", "there is no resource 'vnett' (did you mean vnet?)"),
+            ("network.existing", VNET.upper(), None), ("network.existing", VNET + "/", "/v/' is not an id"),
+            ("services.redis.existing", "5", "'5' is a number, but must be text: quote it"),
+            ("services.redis.existing", "[a]", "is a list, but must be text"),
+            ("services.redis.existing", "{cluster: x}", "'x' is not an id of type Microsoft.Cache/redisEnterprise"),
+            ("registry", "{server: https://r.example.com}", "'https://r.example.com' is not a registry's host"),
+            ("registry", "{server: r.example.com/hub}", "'r.example.com/hub' is not a registry's host"),
+            ("registry", "{server: 'r.example.com:5000', prefix: a/b-c}", None),
+            ("registry", "{server: r, prefix: /a}", "'/a' is not a path before the names of images"),
+            ("registry", "{server: r, identity: pull}", identity % "pull"),
+            ("registry", "{server: r, existing: x}", "is not known here"),
+            ("registry", "{server: '${secret.SALT}'}", "must be a registry's host: secret.SALT can't be"),
+            ("state", "moon://x", "state 'moon://x': no such kind of state"), ("state", "azblob://x", "want azblob://ACCOUNT/CONTAINER/BLOB"),
+            ("state", "'azblob://a/c/${var.stage}'", None), ("state", "'${secret.SALT}'", "there is no value that is known this early: 'secret'"),
+            ("state", "'${stack.environment}'", "names no place: it is empty"), ("state", "' '", "names no place: it is empty"),
+            ("state", "'${env.NOPE}'", "the variable NOPE is not set"),
+            ("vault", "'kv-${var.stage}'", None), ("vault", "'kv-${stack.environment}'", "'kv-' is no vault's name"),
+            ("vault", "'${secret.SALT}'", "there is no value that is known this early: 'secret'"), ("vault", "'${azure.tenant}'", "known this early"),
+        ]
+        for path, value, told in rows:
+            with self.subTest(path=path, value=value):
+                keys = path.split(".")
+                text = re.sub(r"(?m)^%s:.*\n" % keys[0], "", GOOD) if len(keys) == 1 else GOOD
+                if path.startswith("azure."):
+                    text = re.sub(r"(?m)^  %s:.*\n" % keys[1], "", text).replace("azure:\n", "azure:\n  %s: %s\n" % (keys[1], value))
+                elif path.startswith("services."):
+                    text = text.replace("{use: redis}", "{use: redis, existing: %s}" % value)
+                else:
+                    text += "%s: %s\n" % (keys[0], value if len(keys) == 1 else "{%s: %s}" % (keys[1], value))
+                status, lines = self.validate(text)
+                if told is None:
+                    self.assertEqual((status, lines), (0, []))
+                else:
+                    self.assertEqual((status, len(lines)), (65, 1), lines)
+                    self.assertRegex(lines[0], r"^\d+:\d+: %s[.:[]" % re.escape(path))
+                    self.assertIn(told, lines[0])
+
+    def test_a_function_that_takes_no_secret(self):
+        status, lines = self.validate(GOOD + "network: {address_space: '${secret.SALT}'}\n")
+        self.assertEqual((status, [l.split(": ")[-1] for l in lines]), (65, ["split() does not take a secret"]))
+
+    def test_a_key_that_nobody_reads(self):
+        text = GOOD.replace("services:\n", "services:\n  network: {use: network}\n") + "network: {address_space: 10.0.0.0/16}\n"
+        self.assertEqual(self.validate(text), (65, ["24:1: network: is not read: the stack names that service itself, and its "
+                                                    "inputs stand under services.network.with"]))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -239,6 +239,7 @@ class Messages(unittest.TestCase):
     def test_every_code_is_in_the_catalogue(self):
         codes = set()
         for name in glob.glob(os.path.join(TOP, "deployer", "stack", "*.c")) + \
+                glob.glob(os.path.join(TOP, "deployer", "catalog", "*.c")) + glob.glob(os.path.join(TOP, "deployer", "commands", "*.c")) + \
                 glob.glob(os.path.join(TOP, "deployer", "base", "doc*.c")):
             with open(name) as f:
                 codes |= set(re.findall(r'"((?:stack|yaml|dotenv)\.[a-z0-9-]+)"', f.read()))

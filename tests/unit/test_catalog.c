@@ -197,7 +197,8 @@ static void put(struct fixture *f, const char *name, const char *text)
 
 #define HEAD                                                                                       \
     "deployer: 1\nstack: demo\nlocation: here\n"                                                   \
-    "azure: {subscription: s-1, resource_group: rg, tags: {owner: me, own: \"0\"}}\n"
+    "azure: {subscription: 00000000-0000-4000-8000-000000000001, resource_group: rg, tags: "       \
+    "{owner: me, own: \"0\"}}\n"
 
 /* Loads and expands; the diagnostics stay in the fixture. */
 static struct model *expand(struct fixture *f, const char *text, const char *suffix)
@@ -276,7 +277,7 @@ static void test_resources(void **state)
     const struct resource *box = model_resource(m, "d.box");
     const struct resource *world = model_resource(m, "d.world");
 
-    assert_string_equal(m->subscription, "s-1");
+    assert_string_equal(m->subscription, "00000000-0000-4000-8000-000000000001");
     assert_string_equal(m->resource_group, "rg");
     assert_int_equal(m->resource_count, 8);
     assert_json(box->arm_name, "", "\"box-d\"");
@@ -374,12 +375,14 @@ static void test_unique_names(void **state)
     /* a long base is cut so that the suffix fits */
     assert_non_null(expand(f,
             "deployer: 1\nstack: averylongname\nlocation: here\n"
-            "azure: {subscription: s, resource_group: rg}\nservices: {d: {use: db}}\n",
+            "azure: {subscription: 00000000-0000-4000-8000-000000000001, resource_group: "
+            "rg}\nservices: {d: {use: db}}\n",
             "abcde"));
     assert_json(model_resource(f->model, "d.world")->arm_name, "", "\"daverylabcde\"");
     /* another group, another suffix */
     expand_good(f, "deployer: 1\nstack: demo\nlocation: here\n"
-                   "azure: {subscription: s-1, resource_group: rg2}\nservices: {d: {use: db}}\n");
+                   "azure: {subscription: 00000000-0000-4000-8000-000000000001, resource_group: "
+                   "rg2}\nservices: {d: {use: db}}\n");
     AUTO(free) char *other = jsonx_dump(model_resource(f->model, "d.world")->arm_name);
 
     assert_string_not_equal(derived, other);
@@ -409,17 +412,23 @@ static void test_existing(void **state)
     struct fixture *f = *state;
     const struct model *m = expand_good(f,
             "deployer: 1\nstack: demo\nlocation: here\n"
-            "azure: {subscription: s, resource_group: {existing: /subscriptions/s/rg/mine}}\n"
-            "network: {existing: /x/boxes/theirs, address_space: 10.9.0.0/16}\n"
+            "azure: {subscription: 00000000-0000-4000-8000-000000000001, resource_group: "
+            "{existing: /subscriptions/s/resourceGroups/mine}}\n"
+            "network: {existing: /subscriptions/0/resourceGroups/g/providers/T.R/boxes/theirs, "
+            "address_space: 10.9.0.0/16}\n"
             "services:\n"
-            "  d: {use: db, existing: {item: {b: /x/boxes/q/items/old}}}\n");
+            "  d: {use: db, existing: {item: {b: "
+            "/subscriptions/0/resourceGroups/g/providers/T.R/boxes/q/items/old}}}\n");
 
-    assert_json(model_resource(m, "stack.group")->existing, "", "\"/subscriptions/s/rg/mine\"");
+    assert_json(model_resource(m, "stack.group")->existing, "",
+            "\"/subscriptions/s/resourceGroups/mine\"");
     assert_string_equal(m->resource_group, "mine");
-    assert_json(model_resource(m, "net.box")->existing, "", "\"/x/boxes/theirs\"");
+    assert_json(model_resource(m, "net.box")->existing, "",
+            "\"/subscriptions/0/resourceGroups/g/providers/T.R/boxes/theirs\"");
     assert_json(model_resource(m, "net.box")->arm_name, "", "\"theirs\"");
     assert_null(model_resource(m, "net.other"));
-    assert_json(provided(m, "net", "id")->value, "", "\"/x/boxes/theirs\"");
+    assert_json(provided(m, "net", "id")->value, "",
+            "\"/subscriptions/0/resourceGroups/g/providers/T.R/boxes/theirs\"");
     assert_json(provided(m, "net", "space")->value, "", "\"10.9.0.0/16\"");
     assert_json(model_resource(m, "d.item[\"b\"]")->arm_name, "", "\"old\"");
     assert_null(model_resource(m, "d.item[\"a\"]")->existing);
@@ -464,13 +473,18 @@ static void test_shared(void **state)
     m = expand_good(f, HEAD "services: {a: {use: zoned}, b: {use: zoned, with: {zone: b-zone}}}\n");
     assert_true(is_there(m, "a.zone") && is_there(m, "b.zone") && is_there(m, "b.link"));
     assert_int_equal(model_resource(m, "a.zone")->shared_count, 0);
-    m = expand_good(f,
-            HEAD "services: {a: {use: zoned, existing: {zone: /x/the-zone}}, b: {use: zoned}}\n");
-    assert_json(model_resource(m, "a.zone")->existing, "", "\"/x/the-zone\"");
+    m = expand_good(f, HEAD
+            "services: {a: {use: zoned, existing: {zone: "
+            "/subscriptions/0/resourceGroups/g/providers/T.R/boxes/the-zone}}, b: {use: zoned}}\n");
+    assert_json(model_resource(m, "a.zone")->existing, "",
+            "\"/subscriptions/0/resourceGroups/g/providers/T.R/boxes/the-zone\"");
     assert_true(is_there(m, "b.zone") && is_there(m, "a.link") && is_there(m, "b.link"));
     /* in one zone of somebody else's there is one link all the same */
-    m = expand_good(f, HEAD "services: {a: {use: zoned, existing: {zone: /x/the-zone}}, b: {use: "
-                            "zoned, existing: {zone: /x/the-zone}}}\n");
+    m = expand_good(f,
+            HEAD "services: {a: {use: zoned, existing: {zone: "
+                 "/subscriptions/0/resourceGroups/g/providers/T.R/boxes/the-zone}}, b: {use: "
+                 "zoned, existing: {zone: "
+                 "/subscriptions/0/resourceGroups/g/providers/T.R/boxes/the-zone}}}\n");
     assert_true(is_there(m, "a.link"));
     assert_false(is_there(m, "b.link"));
     /* the first that has it */
@@ -599,7 +613,7 @@ static void test_what_is_wrong(void **state)
                 "it "
                 "is made\n" },
         { "services: {d: {use: db, existing: {bix: /x}}}\n",
-                "5:36 d: there is no resource 'bix' (did you mean box?)\n" },
+                "5:36 services.d.existing.bix: there is no resource 'bix' (did you mean box?)\n" },
         { "services: {d: {use: db, with: {host: \"${env.NOPE_A}\", free: {a: \"${env.NOPE_A}\", b: "
           "\"${secret.NOPE_B}\"}}}}\n",
                 "5:38 services.d.with.host: the variable NOPE_A is not set; also used at "
