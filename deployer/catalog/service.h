@@ -25,7 +25,7 @@ struct service_input {
     const char *pattern;
     bool has_min, has_max;
     double min, max;
-    bool is_open; /* the limits above are told, not judged */
+    bool is_open;                         /* the limits above are told, not judged */
     const struct doc_node *default_value; /* or NULL */
     bool is_required, is_secret, is_rotatable;
     const char *loss;
