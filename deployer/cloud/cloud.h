@@ -45,9 +45,9 @@ struct cloud_write {
     bool is_create; /* "already exists" is then told by is_absent=false and ERR_API 409 */
     bool is_patch;
     const char *if_match; /* or NULL */
-    const json_t *resume; /* token of an operation that was under way, or NULL: nothing is sent but
-                             polls; {} where the token is not known: the resource is polled, and
-                             is_absent tells that nothing came about */
+    const json_t *resume; /* borrowed until the callback: token of an operation that was under way,
+                             or NULL: nothing is sent but polls; {} where the token is not known:
+                             the resource is polled, and is_absent tells that nothing came about */
     int64_t deadline_ms;
     cloud_progress *progress; /* or NULL */
     /* Called when the service accepted the request: a JSON token for `resume`. Borrowed. */
@@ -73,7 +73,8 @@ struct cloud_ops {
     void (*list)(struct cloud *c, const struct kind *k, const char *id, int64_t deadline_ms,
             cloud_done *done, void *arg);
     void (*write)(struct cloud *c, const struct cloud_write *w);
-    /* Absent already is success. */
+    /* Absent already is success. `resume` as for write; {}: it is looked at until it is gone.
+     * Borrowed until the callback. */
     void (*remove)(struct cloud *c, const struct kind *k, const char *id, const json_t *resume,
             int64_t deadline_ms, void (*accepted)(void *arg, const json_t *token), cloud_done *done,
             void *arg);

@@ -171,7 +171,8 @@ static struct precheck_subject subject_of(struct gather *g, const struct engine_
         .is_created = action == PLAN_CREATE || action == PLAN_REPLACE,
         .is_deleted = is_gone && n->item->goes_with == NULL,
         .is_taken = is_gone && n->item->goes_with != NULL,
-        .is_name_ours = action == PLAN_REPLACE || n->item->intent != NULL,
+        .is_name_ours = action == PLAN_REPLACE || n->item->intent != NULL || n->is_going
+                        || n->is_going_along,
     };
 
     s.is_written = s.is_created || action == PLAN_UPDATE || action == PLAN_RESET

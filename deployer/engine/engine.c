@@ -6,6 +6,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/jsonx.h"
+#include "base/str.h"
 #include "engine/internal.h"
 #include "graph/graph.h"
 
@@ -227,6 +228,19 @@ void engine_set_text(char **text, char *value)
 {
     free(*text);
     *text = value;
+}
+
+bool engine_is_being_deleted(const struct engine *e, const json_t *document)
+{
+    static const char *const words[] = { "Deleting", "ScheduledForDelete" };
+    const struct cloud_ops *ops = e->setup.cloud->ops;
+    const char *state = document == NULL || ops->state == NULL ? NULL : ops->state(document);
+
+    for (size_t i = 0; state != NULL && i < ARRAY_LEN(words); i++) {
+        if (str_eq_ci(str_of(state), str_of(words[i])))
+            return true;
+    }
+    return false;
 }
 
 int64_t engine_deadline(const struct engine *e, const struct engine_node *n)

@@ -51,6 +51,8 @@ struct engine_node {
     char *id;      /* NULL: known only after apply */
     char *parent_id;
     enum node_presence presence;
+    bool is_going; /* absent, for it is being deleted: that is waited for before it is made anew */
+    bool is_going_along; /* absent, for what it is in is being deleted */
     char *denied;
     json_t *actual;             /* as the cloud returned it, or NULL */
     json_t *desired;            /* what would be sent, resolved; NULL without a resource */

@@ -41,15 +41,15 @@ struct node_run {
     bool is_document_new; /* created or changed: `run` is due */
     bool is_skipping_write;
     bool is_patch;
-    bool is_wait_only; /* nothing is sent: a request of ours is under way already */
-    bool has_turn;     /* holds its serial keys */
-    bool is_noted;     /* that the write is through stands in the state */
-    bool is_blocked;   /* another write with one of its serial keys is under way */
-    bool is_shown;     /* ENGINE_EVENT_STARTED was sent */
-    bool was_asked;    /* the step's request was sent, its answer is here or awaited */
-    int64_t wake_ms;   /* a procedure waits until then; 0: no */
-    json_t *body;      /* what is sent; owned */
-    json_t *told;      /* of others' secrets, for plan_body; owned */
+    bool has_turn;   /* holds its serial keys */
+    bool is_noted;   /* that the write is through stands in the state */
+    bool is_blocked; /* another write with one of its serial keys is under way */
+    bool is_shown;   /* ENGINE_EVENT_STARTED was sent */
+    bool was_asked;  /* the step's request was sent, its answer is here or awaited */
+    int64_t wake_ms; /* a procedure waits until then; 0: no */
+    json_t *body;    /* what is sent; owned */
+    json_t *resume;  /* {}: nothing is sent, what is under way is waited for; owned */
+    json_t *told;    /* of others' secrets, for plan_body; owned */
     const struct kind_property *asked; /* whose `resend` action was asked; NULL: the resource */
     unsigned refused;                  /* writes that were answered "changed meanwhile" (412) */
     struct procedure *procedure;
@@ -99,6 +99,8 @@ size_t engine_index(const struct engine *e, const char *address); /* SIZE_MAX: n
 void engine_emit(struct engine *e, enum engine_event_kind kind, const struct engine_node *n,
         const char *text);
 void engine_set_text(char **text, char *value); /* takes value */
+/* Whether a document tells of its resource's deletion, which goes on. */
+bool engine_is_being_deleted(const struct engine *e, const json_t *document);
 /* The action of a group's kind that lists what is in it, or NULL. */
 const struct kind_action *engine_contents_action(const struct kind *k);
 /* Runs the loop until a callback came, `wake_ms` or a tick passed, or a signal asks for the end. */

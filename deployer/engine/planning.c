@@ -297,6 +297,10 @@ static struct err *attach(struct engine *e)
         n->item = item;
         n->action = item->action;
         n->changes = item->changes;
+        if (n->is_going && item->action == PLAN_CREATE)
+            item->reason = "is being deleted: that is waited for, then it is made anew";
+        if (n->is_going_along && item->action == PLAN_CREATE)
+            item->reason = "goes with what is being deleted, and is made anew";
         n->is_foreign = item->action == PLAN_ADOPT && !came_with_ours(e, n);
     }
     for (size_t k = 0; k < e->plan->count; k++) {
@@ -327,8 +331,44 @@ static struct err *build(struct engine *e)
     return attach(e);
 }
 
+static void set_absent(struct engine *e, size_t i)
+{
+    json_decref(e->nodes[i]->actual);
+    e->nodes[i]->actual = NULL;
+    e->nodes[i]->presence = NODE_ABSENT;
+    resolve_view(e, i);
+}
+
+/*
+ * What is being deleted, and what is in it, will not be there: who wants it has it made anew. What
+ * the file no longer has stays as it is: its deletion is seen through.
+ */
+static void set_aside_what_goes(struct engine *e)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        struct engine_node *n = e->nodes[i];
+
+        if (!is_ours_to_write(n) || n->presence != NODE_PRESENT
+                || !engine_is_being_deleted(e, n->actual))
+            continue;
+        n->is_going = true;
+        set_absent(e, i);
+        for (size_t k = 0; k < e->count; k++) {
+            struct engine_node *in = e->nodes[k];
+
+            if (!is_ours_to_write(in) || in->presence != NODE_PRESENT
+                    || !str_starts_ci(str_of(in->id), str_of(n->id))
+                    || in->id[strlen(n->id)] != '/')
+                continue;
+            in->is_going_along = true;
+            set_absent(e, k);
+        }
+    }
+}
+
 struct err *engine_plan(struct engine *e)
 {
+    set_aside_what_goes(e);
     TRY(resolve_all(e));
     return build(e);
 }

@@ -104,6 +104,7 @@ static bool is_unknown(const struct err *error)
 }
 
 static void wait_for_write(struct leftover *l);
+static void wait_for_delete(struct leftover *l);
 
 /* Whether a document tells of an operation that still goes on. */
 static bool is_under_way(const struct leftover *l, const json_t *document)
@@ -125,8 +126,14 @@ static void on_done(void *arg, const struct cloud_result *result)
 
     l->e->outstanding--;
     l->e->was_called = true;
-    if (result->e == NULL && !l->has_token && !l->was_waited_for && !text_eq(l->action, "delete")
-            && is_under_way(l, result->document)) {
+    const bool is_open = result->e == NULL && !l->has_token && !l->was_waited_for;
+
+    if (is_open && text_eq(l->action, "delete")) {
+        if (engine_is_being_deleted(l->e, result->document)) {
+            wait_for_delete(l);
+            return;
+        }
+    } else if (is_open && is_under_way(l, result->document)) {
         wait_for_write(l);
         return;
     }
@@ -137,7 +144,7 @@ static void on_done(void *arg, const struct cloud_result *result)
     }
     if (!text_eq(l->action, "delete"))
         conclude_write(l, result, result->e);
-    else if (l->has_token)
+    else if (l->has_token || l->was_waited_for)
         conclude_delete(l, result->e);
     else
         state_drop_intent(l->e->setup.state, l->id); /* the plan sees whether it is still there */
@@ -173,6 +180,18 @@ static void wait_for_write(struct leftover *l)
                                                });
 }
 
+static void wait_for_delete(struct leftover *l)
+{
+    struct engine *e = l->e;
+    const json_t *token = json_object_get(l->intent, "token");
+
+    l->was_waited_for = true;
+    l->resume = token != NULL ? jsonx_copy(token) : jsonx_must(json_object());
+    e->outstanding++;
+    e->setup.cloud->ops->remove(
+            e->setup.cloud, l->kind, l->id, l->resume, l->deadline_ms, on_accepted, on_done, l);
+}
+
 /*
  * With a token the operation is waited for. Without one it is not known whether the request came
  * through at all: what is there tells, and is waited for if it is still being made.
@@ -185,15 +204,14 @@ static void take_up(struct leftover *l)
 
     l->has_token = token != NULL;
     l->deadline_ms = clock_now_ms() + (int64_t)RESUME_MIN * 60000;
-    if (l->has_token && !text_eq(l->action, "delete")) {
+    if (l->has_token && text_eq(l->action, "delete")) {
+        wait_for_delete(l);
+    } else if (l->has_token) {
         wait_for_write(l);
-        return;
-    }
-    e->outstanding++;
-    if (l->has_token)
-        c->ops->remove(c, l->kind, l->id, token, l->deadline_ms, on_accepted, on_done, l);
-    else
+    } else {
+        e->outstanding++;
         c->ops->read(c, l->kind, l->id, l->deadline_ms, on_done, l);
+    }
 }
 
 static void release(void *object)

@@ -277,8 +277,6 @@ void run_send(struct engine *e, size_t i)
     r->send = RUN_SEND_NOTHING;
     r->is_accepted = false;
     run_expect(e, r);
-    json_auto_t *nothing = r->is_wait_only ? jsonx_must(json_object()) : NULL;
-
     if (send == RUN_SEND_REMOVE) {
         c->ops->remove(
                 c, n->kind, n->id, NULL, engine_deadline(e, n), on_accepted, run_on_answer, r);
@@ -292,7 +290,7 @@ void run_send(struct engine *e, size_t i)
                              .is_create = r->is_create,
                              .is_patch = r->is_patch,
                              .if_match = if_match(n),
-                             .resume = nothing,
+                             .resume = r->resume,
                              .deadline_ms = engine_deadline(e, n),
                              .progress = on_progress,
                              .accepted = on_accepted,
@@ -350,6 +348,7 @@ void run_free(struct node_run *r)
         return;
     json_decref(r->body);
     json_decref(r->told);
+    json_decref(r->resume);
     json_decref(r->answer);
     err_free(r->answer_error);
     err_free(r->create_error);

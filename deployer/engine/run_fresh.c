@@ -36,6 +36,42 @@ static void ask_resource(struct engine *e, struct engine_node *n)
             e->setup.cloud, n->kind, n->id, engine_deadline(e, n), run_on_answer, n->run);
 }
 
+/* ---- what is being deleted ---- */
+
+/* The deletion is somebody else's: it leaves no intent. */
+static void on_under_way(void *arg, const json_t *token)
+{
+    (void)arg;
+    (void)token;
+}
+
+/* Another run or somebody deletes it: made anew it can be only when it is gone. */
+static void wait_until_gone(struct engine *e, struct engine_node *n)
+{
+    struct node_run *r = n->run;
+
+    if (r->resume == NULL)
+        r->resume = jsonx_must(json_object());
+    run_expect(e, r);
+    e->setup.cloud->ops->remove(e->setup.cloud, n->kind, n->id, r->resume, engine_deadline(e, n),
+            on_under_way, run_on_answer, r);
+}
+
+static void is_gone(struct engine *e, size_t i)
+{
+    struct engine_node *n = e->nodes[i];
+    struct node_run *r = n->run;
+
+    if (r->answer_error != NULL) {
+        run_end_failed(e, i, err_wrap(TAKE(r->answer_error), "waiting until it is deleted"));
+        return;
+    }
+    json_decref(r->resume);
+    r->resume = NULL;
+    n->is_going = false;
+    run_next_step(r, RUN_WRITE);
+}
+
 /* ---- the secrets of others ---- */
 
 /* The elements with every text a secret, but for the keys by which they are found. */
@@ -143,9 +179,10 @@ static void go_on(struct engine *e, size_t i)
     struct node_run *r = n->run;
 
     if (is_done_already(n)) {
-        r->is_wait_only = is_under_way(e, n);
+        if (is_under_way(e, n))
+            r->resume = jsonx_must(json_object());
         n->was_changed = true;
-        run_next_step(r, r->is_wait_only ? RUN_WRITE : RUN_READY);
+        run_next_step(r, r->resume != NULL ? RUN_WRITE : RUN_READY);
         return;
     }
     n->action = PLAN_UPDATE;
@@ -162,7 +199,7 @@ void run_step_fresh(struct engine *e, size_t i)
     struct engine_node *n = e->nodes[i];
     struct node_run *r = n->run;
 
-    if (!r->was_asked && !is_due(n)) {
+    if (!r->was_asked && !n->is_going && !is_due(n)) {
         run_next_step(r, RUN_WRITE);
         return;
     }
@@ -170,8 +207,15 @@ void run_step_fresh(struct engine *e, size_t i)
         if (!run_take_turn(e, n))
             return;
         run_show(e, n);
-        run_set_doing(e, n, "reading it again");
-        ask_resource(e, n);
+        run_set_doing(e, n, n->is_going ? "waiting until it is deleted" : "reading it again");
+        if (n->is_going)
+            wait_until_gone(e, n);
+        else
+            ask_resource(e, n);
+        return;
+    }
+    if (n->is_going) {
+        is_gone(e, i);
         return;
     }
     struct err *error = r->asked == NULL ? take_resource(e, i) : take_secrets(e, n);

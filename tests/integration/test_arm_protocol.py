@@ -107,6 +107,8 @@ class Operations(unittest.TestCase):
              [error(404, "NotFound"), error(404, "NotFound"), poll("InProgress"), poll("Succeeded")], 6),
             ("no operation's answer", Answer(202, None, {"Azure-AsyncOperation": "{url}/operations/1"}),
              [Answer(200, {"id": "x", "name": "y"})], 3),
+            ("a token refused while polling", Answer(202, None, {"Azure-AsyncOperation": "{url}/operations/1"}),
+             [poll("InProgress"), error(401, "ExpiredAuthenticationToken"), poll("Succeeded")], 5),
             ("transient while polling", Answer(201, thing("Creating"), {"Azure-AsyncOperation": "{url}/operations/1"}),
              [error(503, "Busy", headers={"retry-after-ms": "20"}), poll("Succeeded")], 4),
         ]
@@ -232,6 +234,17 @@ class Operations(unittest.TestCase):
             ok(self, r.results[1])  # the URL is not ours: the resource is asked
             self.assertEqual(r.results[2]["error"]["kind"], "config")
             self.assertEqual(arm.seen("PUT"), [])
+
+    def test_without_a_token_the_resource_is_looked_at(self):
+        with Arm() as arm:
+            arm.routes = {"GET /things/a": [Answer(200, thing("Deleting")), Answer(200, thing("Deleting")), error(404, "ResourceNotFound")],
+                          "GET /things/b": [Answer(200, thing("Updating")), Answer(200, thing())]}
+            r = run(arm, [remove(resume={}), write(THING[:-1] + "b", resume={})])
+            self.assertTrue(ok(self, r.results[0])["is_absent"])
+            self.assertEqual(len(arm.seen("GET", "/things/a")), 3)
+            ok(self, r.results[1])
+            self.assertEqual(arm.seen("DELETE") + arm.seen("PUT"), [])
+            self.assertLess(r.elapsed_ms, 5000)  # looked at soon: it is not known when it began
 
     def test_the_deadline_leaves_it_running(self):
         with Arm() as arm:

@@ -141,6 +141,20 @@ class Faults(unittest.TestCase):
         self.assertIn(404, [r["status"] for r in self.box.requests() if r["method"] == "GET" and "/rg-lagging/" in r["path"]])
         self.run_ok(stack, "plan", "--detailed-exitcode")  # the lists don't have it yet, and the state does
 
+    def test_what_is_being_deleted_is_made_anew(self):
+        """Somebody deletes the group (or a run was killed while it did): the next apply waits, and makes all of it again."""
+        stack = self.stack("going")
+        self.run_ok(stack, "apply", "--yes")
+        self.faults({"match": {"method": "DELETE"}, "do": {"lro": {"duration": "2s"}}})
+        group = self.box.subscription + "/resourceGroups/rg-going"
+        self.assertEqual(self.box.call("DELETE", group, version="2025-04-01").status, 202)
+        plan = self.run_ok(stack, "plan").stdout
+        self.assertIn("is being deleted: that is waited for, then it is made anew", plan)
+        before = len(self.box.requests())
+        self.run_ok(stack, "apply", "--yes")
+        self.assertEqual([r for r in self.box.requests()[before:] if r["method"] == "PUT" and r["status"] >= 400], [])
+        self.converged(stack)
+
     def test_lists_that_lag_and_come_in_pages(self):
         stack = self.stack("pages", "langfuse, one, two, three, four")
         self.faults(list_lag_ms=60000, page_size=1)

@@ -21,7 +21,7 @@
 enum fake_stage { FAKE_SENT, FAKE_TAKEN, FAKE_TOLD };
 
 struct fake_op {
-    const char *verb; /* PUT PATCH DELETE GET LIST POST RESUME */
+    const char *verb; /* PUT PATCH DELETE GET LIST POST RESUME AWAIT */
     char *id;
     char *path;
     json_t *body;
@@ -137,11 +137,10 @@ static void fake_remove(struct cloud *c, const struct kind *k, const char *id, c
         int64_t deadline_ms, void (*accepted)(void *arg, const json_t *token), cloud_done *done,
         void *arg)
 {
-    struct fake_op *op = fake_push(fake_of(c), "DELETE", id);
+    struct fake_op *op = fake_push(fake_of(c), resume == NULL ? "DELETE" : "AWAIT", id);
 
     (void)k;
     (void)deadline_ms;
-    (void)resume;
     op->accepted = accepted;
     op->done = done;
     op->arg = arg;
@@ -354,12 +353,18 @@ static json_t *fake_answer(struct fake_cloud *f, const struct fake_op *op)
     return first;
 }
 
-/* What GET shows: of a create that was taken in and is not through, too. */
+/* What GET shows: also of a create that was taken in, or a deletion, and is not through. */
 static json_t *fake_seen(struct fake_cloud *f, const char *id)
 {
     AUTO(free) char *key = fake_key(id);
     json_t *made = json_object_get(f->under_way, key);
 
+    if (fake_get(f, id) != NULL && json_is_null(made)) {
+        json_t *going = jsonx_copy(fake_get(f, id));
+
+        jsonx_set_at(going, "properties.provisioningState", json_string("Deleting"));
+        return going;
+    }
     if (fake_get(f, id) != NULL || made == NULL || json_is_null(made))
         return json_incref(fake_get(f, id));
     json_t *document = jsonx_copy(made);
@@ -372,11 +377,16 @@ static void fake_step_other(struct fake_cloud *f, struct fake_op *op)
 {
     const long status = fake_fault(f, op, "");
 
-    if (status != 0 || (f->is_denied && strcmp(op->verb, "RESUME") != 0)) {
+    if (status != 0
+            || (f->is_denied && strcmp(op->verb, "RESUME") != 0
+                    && strcmp(op->verb, "AWAIT") != 0)) {
         fake_end(op, fake_error(status != 0 ? status : 403), NULL, false);
     } else if (strcmp(op->verb, "RESUME") == 0) {
         fake_finish(f, op->id);
         fake_end(op, NULL, fake_get(f, op->id), fake_get(f, op->id) == NULL);
+    } else if (strcmp(op->verb, "AWAIT") == 0) {
+        fake_finish(f, op->id);
+        fake_end(op, NULL, NULL, true);
     } else if (op->path != NULL) {
         json_auto_t *answer = fake_answer(f, op);
 

@@ -856,6 +856,48 @@ static void deleted_after_the_plan(struct world *w)
                     "again; ");
 }
 
+/* ---- what is being deleted ---- */
+
+static void others_delete(struct world *w, const char *id)
+{
+    AUTO(free) char *key = fake_key(id);
+
+    json_object_set_new(w->cloud.under_way, key, json_null());
+}
+
+static void what_is_being_deleted_is_made_anew(struct world *w)
+{
+    add(w, "a.db", "data", NULL, "{'properties': {'size': 1}}", "");
+    add(w, "a.c1", "child", "a.db", "{'properties': {'x': 1}}", "a.db");
+    add(w, "a.far", "thing", NULL,
+            "{'properties': {'ref': {'$expr': 'resource[\\\"a.db\\\"].properties.server'}}}",
+            "a.db");
+    ok(apply(w));
+    buf_clear(&w->cloud.log);
+    others_delete(w, ID("datas", "db"));
+    ok(prepare(w, false));
+    assert_int_equal(engine_find(w->engine, "a.db")->item->action, PLAN_CREATE);
+    assert_string_equal(engine_find(w->engine, "a.db")->item->reason,
+            "is being deleted: that is waited for, then it is made anew");
+    assert_int_equal(engine_find(w->engine, "a.c1")->item->action, PLAN_CREATE);
+    buf_clear(&w->cloud.log);
+    ok(engine_apply(w->engine, false));
+    check_log(w, "AWAIT db; PUT db; PUT c1; ");
+    check_no_change(w);
+}
+
+/* Its deletion is seen through, not forgotten: it might still fail. */
+static void what_is_being_deleted_is_destroyed(struct world *w)
+{
+    add(w, "a.db", "data", NULL, "{'properties': {'size': 1}}", "");
+    ok(apply(w));
+    others_delete(w, ID("datas", "db"));
+    buf_clear(&w->cloud.log);
+    ok(prepare(w, true));
+    ok(engine_apply(w->engine, false));
+    check_log(w, "GET db; DELETE db; ");
+}
+
 /* ---- the process dies between any two steps ---- */
 
 static void kill_stack(struct world *w)
@@ -1075,6 +1117,8 @@ ROW(changed_between_reading_and_writing)
 ROW(as_it_should_be_by_now)
 ROW(own_write_is_under_way)
 ROW(deleted_after_the_plan)
+ROW(what_is_being_deleted_is_made_anew)
+ROW(what_is_being_deleted_is_destroyed)
 
 int main(void)
 {
@@ -1113,6 +1157,8 @@ int main(void)
         cmocka_unit_test(test_as_it_should_be_by_now),
         cmocka_unit_test(test_own_write_is_under_way),
         cmocka_unit_test(test_deleted_after_the_plan),
+        cmocka_unit_test(test_what_is_being_deleted_is_made_anew),
+        cmocka_unit_test(test_what_is_being_deleted_is_destroyed),
         cmocka_unit_test(test_kill_during_create),
         cmocka_unit_test(test_kill_during_destroy),
         cmocka_unit_test(test_kill_during_change),

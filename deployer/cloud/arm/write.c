@@ -233,6 +233,11 @@ static void resume(void *arg)
         finish(w, &(struct cloud_result){ .e = e });
         return;
     }
+    /* {} tells no method; who resumes knows it. */
+    if (json_object_size(w->spec.resume) == 0 && text_eq(w->method, "DELETE"))
+        op.method = "DELETE";
+    if (op.since_wall_ms == 0) /* nor when it began */
+        op.since_wall_ms = clock_wall_ms();
     w->method = op.method;
     tell(w, "going on with an operation under way");
     follow(w, &op, -1, false);
