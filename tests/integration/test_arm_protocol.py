@@ -295,6 +295,12 @@ class Retries(unittest.TestCase):
             self.assertEqual(r.results[1]["error"]["api_code"], "BadRequest")
             self.assertEqual(ok(self, r.results[2])["requests"], 2)
 
+    def test_nothing_is_no_answer(self):
+        with Arm({"GET /things/a": [Answer(200)]}) as arm:
+            r = run(arm, [read(time_ms=1500)])
+            self.assertEqual(r.results[0]["error"]["text"], "GET: HTTP 200 without a body")
+            self.assertEqual(r.results[0]["error"]["kind"], "proto")
+
     def test_retry_after_forms(self):
         date = lambda: email.utils.formatdate(time.time() + 2, usegmt=True)
         for headers, least in (({"Retry-After": "1"}, 1.0), ({"retry-after-ms": "300", "Retry-After": "9"}, 0.3),
