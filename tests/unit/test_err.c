@@ -49,13 +49,45 @@ static void exit_statuses_are_the_documented_ones(void **state)
     }
 }
 
-static void errno_tells_a_missing_file(void **state)
+static void errno_tells_what_is_missing_or_not_allowed(void **state)
 {
     (void)state;
-    AUTO(err) struct err *e = err_errno(ENOENT, "%s", "stack.yaml");
+    static const struct {
+        int errnum;
+        enum err_kind kind;
+        const char *text;
+    } rows[] = {
+        { ENOENT, ERR_NOINPUT, "stack.yaml: No such file or directory" },
+        { EACCES, ERR_DENIED, "stack.yaml: Permission denied" },
+        { EROFS, ERR_DENIED, "stack.yaml: Read-only file system" },
+        { EIO, ERR_INTERNAL, "stack.yaml: Input/output error" },
+    };
 
-    assert_int_equal(err_kind(e), ERR_NOINPUT);
-    assert_string_equal(err_text(e), "stack.yaml: No such file or directory");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(err) struct err *e = err_errno(rows[i].errnum, "%s", "stack.yaml");
+
+        assert_int_equal(err_kind(e), rows[i].kind);
+        assert_string_equal(err_text(e), rows[i].text);
+    }
+}
+
+static void a_copy_has_all_of_it(void **state)
+{
+    (void)state;
+    AUTO(err) struct err *e = err_new(ERR_API, 409, "%s", "taken");
+
+    err_set_api(e, "Conflict", "7f3a");
+    err_set_hint(e, "wait");
+    err_set_retryable(e, true);
+    AUTO(err) struct err *copy = err_copy(e);
+
+    assert_int_equal(err_kind(copy), ERR_API);
+    assert_int_equal(err_code(copy), 409);
+    assert_true(err_is_retryable(copy));
+    assert_string_equal(err_text(copy), "taken");
+    assert_string_equal(err_api_code(copy), "Conflict");
+    assert_string_equal(err_request_id(copy), "7f3a");
+    assert_string_equal(err_hint(copy), "wait");
 }
 
 int main(void)
@@ -63,7 +95,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wraps_keep_kind_and_code),
         cmocka_unit_test(exit_statuses_are_the_documented_ones),
-        cmocka_unit_test(errno_tells_a_missing_file),
+        cmocka_unit_test(errno_tells_what_is_missing_or_not_allowed),
+        cmocka_unit_test(a_copy_has_all_of_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
