@@ -86,8 +86,8 @@ struct err *err_errno(int errnum, const char *fmt, ...)
     va_start(ap, fmt);
     AUTO(free) char *what = xvasprintf(fmt, ap);
     va_end(ap);
-    return err_new(kind_of(errnum), errnum, "%s: %s", what,
-            strerror_r(errnum, reason, sizeof(reason)));
+    return err_new(
+            kind_of(errnum), errnum, "%s: %s", what, strerror_r(errnum, reason, sizeof(reason)));
 }
 
 struct err *err_copy(const struct err *e)

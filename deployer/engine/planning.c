@@ -24,12 +24,16 @@ static const struct engine_node *maker_of(const struct engine *e, const struct e
     return NULL;
 }
 
+/* Its id refers to what is not there yet, or to itself. */
 static struct err *not_made_yet(const struct engine_node *n)
 {
+    const char *left = jsonx_text(n->resource->existing, "$expr");
     struct err *e = err_new(ERR_CONFIG, 0,
-            "%s: the id under `existing` follows from what is not made yet", n->address);
+            "%s: the id under `existing` follows from what is not made yet: ${%s}", n->address,
+            left == NULL ? "" : left);
 
-    err_set_hint(e, "write the id itself, or apply the stack without it first");
+    err_set_hint(e, "write the id itself (%s:%d), or apply the stack without it first",
+            n->resource->place.file, n->resource->place.line);
     return e;
 }
 

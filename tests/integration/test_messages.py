@@ -187,7 +187,7 @@ SCENES = [
 ]
 # What differs from run to run.
 HIDDEN = [(r"(process|pid) \d+", r"\1 N"), (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"), (r"(127\.0\.0\.1|localhost):\d+", r"\1:PORT"),
-          (r"\b\d+(\.\d)? m?s\b", "N ms"), (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME"), (r"/tmp/sandbox-test-\w+", "SANDBOX"),
+          (r"\b(\d+ min )?\d+(\.\d)? m?s\b", "N ms"), (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME"), (r"/tmp/sandbox-test-\w+", "SANDBOX"),
           (r"\d+ milliseconds", "N milliseconds"), (r"\bkv-purge-\w+", "kv-purge-SUFFIX")]
 LOGIN = {"s.yaml": STACK}
 PEM = {"bad.pem": "x"}
