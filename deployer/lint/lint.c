@@ -309,6 +309,7 @@ json_t *lint_stack(const struct lint_input *in, struct diag_list *diags)
     judge_kinds(&run);
     judge_runbooks(&run);
     lint_contracts(&run);
+    lint_secrets(&run);
     drop_ignored(&run);
     json_t *list = sorted(run.findings);
 

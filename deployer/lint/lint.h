@@ -74,6 +74,8 @@ void lint_judge(struct lint_run *run, const json_t *rule, const json_t *vars, st
 void lint_not_judged(struct lint_run *run, struct place owner, const char *path, struct err *e);
 /* Every body against its kind's properties (body.c). */
 void lint_bodies(struct lint_run *run);
+/* Secrets that two services take from one variable (secrets.c). */
+void lint_secrets(struct lint_run *run);
 /* The variables of each service's containers against its contract. */
 void lint_contracts(struct lint_run *run);
 
