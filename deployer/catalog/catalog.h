@@ -53,6 +53,8 @@ struct catalog_options {
     const char *suffix; /* of unique names; recorded in the state. NULL: derived */
     const json_t *ids;  /* {ADDRESS: ID} of what was adopted under another name or in another group;
                            recorded in the state, or NULL */
+    /* {SERVICE: {"label", "use" where it is known}} of what is deployed, or NULL (labels.c) */
+    const json_t *labels;
 };
 
 /*

@@ -304,6 +304,7 @@ struct model *catalog_expand(const struct catalog *c, const struct stack *s,
     x.by_name.arena = x.missing.arena = arena;
     x.names.arena = x.patterns.arena = x.trees.arena = x.shared.arena = arena;
     needs_bind(&x);
+    labels_give(&x);
     set_head(&x);
     if (diags->errors == errors || x.instance_count > 0)
         expand_services(&x);

@@ -64,6 +64,7 @@ struct container {
 struct instance {
     const struct service *spec;
     const char *name;
+    const char *label;                 /* in the names of what it makes; "": nothing */
     const struct stack_service *entry; /* NULL: implied */
     const struct doc_node *with;       /* map, or NULL */
     const char *with_path;             /* "services.redis.with" or "network" */
@@ -76,8 +77,9 @@ struct instance {
     struct parts *parts;      /* as spec->resources */
     struct container *containers;
     size_t container_count;
-    int visit;       /* of the search for cycles */
-    bool is_indexed; /* its shared resources have their owners */
+    int visit;        /* of the search for cycles */
+    bool is_namesake; /* it has the names of another one, and that was said */
+    bool is_indexed;  /* its shared resources have their owners */
 };
 
 /* A resource that another service has declared already. */
@@ -229,6 +231,8 @@ json_t *provided_value(
 void needs_bind(struct expansion *x);
 /* "services.redis.existing" */
 void existing_path(const struct instance *in, struct buf *ret);
+/* Labels for all of them, and what is to be recorded of that in the model. */
+void labels_give(struct expansion *x);
 /* The id that the stack gives for a resource under `existing:`: text, map by each key, or null. */
 json_t *existing_id(struct expansion *x, struct instance *in, const char *resource);
 /* What `when` and `each` make of a resource; NULL if the service has none of that name. */

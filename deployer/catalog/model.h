@@ -113,6 +113,9 @@ struct model {
     const char *resource_group;
     const char *tenant; /* "" if the login tells it */
     const char *suffix; /* of names that are unique in the world; NULL if none was made */
+    /* {SERVICE: {"use", "label"}} of kinds that the stack has several of, to be recorded in the
+     * state; or NULL */
+    const json_t *labels;
     struct resource *resources;
     size_t resource_count;
     struct env_variable *variables;

@@ -241,8 +241,11 @@ static struct instance *bind_found(
     if (count == 1)
         return only;
     if (count > 1) {
-        diag_add(x->diags, DIAG_ERROR, "stack.need", in->place, path,
+        struct diag *d = diag_add(x->diags, DIAG_ERROR, "stack.need", in->place, path,
                 "several services fit, say which one: %s", buf_text(&found));
+
+        diag_set_hint(x->diags, d, "for example  %s: {use: %s, needs: {%s: %s}}", in->name,
+                in->spec->name, need->name, only->name);
         return NULL;
     }
     const struct service *implied =

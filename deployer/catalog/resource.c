@@ -260,6 +260,29 @@ static void set_depends_on(struct building *b)
 
 /* --- one resource --- */
 
+/* Where the service takes a name, a better one mends it all: that is said once. */
+static bool refuse_name(struct building *b, const char *before)
+{
+    struct instance *in = b->in;
+    const struct doc_node *given = doc_get(in->with, "name");
+    const size_t len = strlen(in->name);
+
+    if (service_input(in->spec, "name") == NULL
+            || (strncmp(before, in->name, len) == 0 && before[len] == '.'))
+        return false;
+    if (in->is_namesake)
+        return true;
+    AUTO(free) char *path = xasprintf("%s.name", in->with_path);
+    struct diag *d = diag_add(b->x->diags, DIAG_ERROR, "catalog.value",
+            given == NULL ? in->place : given->place, path,
+            "%s and %s are one and the same %s: both are called '%s'", before, b->to->address,
+            b->to->kind->title, json_string_value(b->to->arm_name));
+
+    in->is_namesake = true;
+    diag_set_hint(b->x->diags, d, "another name tells them apart: %s: {name: ...}", in->with_path);
+    return true;
+}
+
 /* Two resources with one id would overwrite each other. */
 static void check_duplicate(struct building *b)
 {
@@ -277,7 +300,7 @@ static void check_duplicate(struct building *b)
     const char *before = index_put(&b->x->names, key, (void *)(uintptr_t)r->address);
     AUTO(free) char *path = path_of(b, "name");
 
-    if (before != NULL)
+    if (before != NULL && !refuse_name(b, before))
         value_error(&b->scope, node_of(b, "name"), path,
                 "%s and %s are one and the same %s: both are called '%s'", before, r->address,
                 r->kind->title, json_string_value(r->arm_name));

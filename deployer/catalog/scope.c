@@ -429,6 +429,11 @@ static struct err *lookup_own(
         *ret = jsonx_must(json_string(s->in->name));
         return NULL;
     }
+    if (text_eq(root, "service") && text_eq(scope_step(path, 0), "label")) {
+        *ret_used = 1;
+        *ret = jsonx_must(json_string(s->in->label));
+        return NULL;
+    }
     if (text_eq(root, "env") || text_eq(root, "secret") || text_eq(root, "var"))
         return err_new(
                 ERR_CONFIG, 0, "%s can be used in the stack file only: declare an input", root);

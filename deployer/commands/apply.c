@@ -12,6 +12,7 @@
 #include "commands/context.h"
 #include "commands/guard.h"
 #include "commands/marker.h"
+#include "commands/names.h"
 #include "commands/firstwrite.h"
 #include "commands/runbook_set.h"
 #include "commands/session.h"
@@ -104,11 +105,8 @@ static struct err *ask(
 
 static struct err *begin(struct session *s)
 {
-    const char *suffix = s->context->model->suffix;
-
     TRY(guard_record_fixed(s));
-    if (suffix != NULL && !text_eq(jsonx_text(state_document(s->state), "suffix"), suffix))
-        state_set(s->state, "suffix", jsonx_must(json_string(suffix)));
+    names_record(s->state, s->context->model);
     return NULL;
 }
 

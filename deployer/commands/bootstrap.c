@@ -150,6 +150,7 @@ static struct err *enter(struct context *c, const struct options *o, const char 
     c->vars = (struct context_list){ 0 };
     c->suffix = NULL;
     c->ids = NULL;
+    c->labels = NULL;
     /* By name, as in CI: what is lost with it is found again and taken over. */
     c->state_url = arena_text(c->arena, state_file);
     *ret_file = arena_text(c->arena, file);

@@ -81,8 +81,9 @@ struct context {
     struct context_list address_maps; /* --address-map FROM=TO */
     const char *resolver;             /* --resolver HOST[:PORT], or NULL */
     const char *sandbox_dir;          /* --sandbox-dir or the default; never NULL after a parse */
-    const char *suffix; /* for context_load_model: recorded in the state; NULL: derived */
-    const json_t *ids;  /* likewise: {ADDRESS: ID} of what was adopted; lives in the arena */
+    const char *suffix;   /* for context_load_model: recorded in the state; NULL: derived */
+    const json_t *ids;    /* likewise: {ADDRESS: ID} of what was adopted; lives in the arena */
+    const json_t *labels; /* likewise: commands/names.h */
     struct vault_answers
             *vault;     /* what it said (commands/vault.h), for every later load; or NULL */
     int64_t timeout_ms; /* --timeout; 0: the command's own */

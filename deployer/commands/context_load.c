@@ -111,7 +111,7 @@ struct err *context_load_model(struct context *c, const char *file)
     load_catalog(c);
     if (c->stack != NULL && c->catalog != NULL) {
         const struct catalog_options o = {
-            .target = c->target, .suffix = c->suffix, .ids = c->ids
+            .target = c->target, .suffix = c->suffix, .ids = c->ids, .labels = c->labels
         };
 
         c->release_model = release_model;

@@ -11,6 +11,7 @@
 #include "commands/command.h"
 #include "commands/context.h"
 #include "commands/marker.h"
+#include "commands/names.h"
 #include "commands/session.h"
 #include "state/state.h"
 
@@ -234,10 +235,8 @@ static json_t *take_over(struct job *j)
 static struct err *record(struct job *j)
 {
     struct state *state = j->session->state;
-    const char *suffix = j->context->model->suffix;
 
-    if (suffix != NULL)
-        state_set(state, "suffix", jsonx_must(json_string(suffix)));
+    names_record(state, j->context->model);
     TRY(state_commit(state));
     return state_compact(state);
 }

@@ -11,6 +11,7 @@
 #include "catalog/catalog.h"
 #include "cloud/arm/arm.h"
 #include "commands/marker.h"
+#include "commands/names.h"
 #include "commands/preflight.h"
 #include "commands/vault.h"
 #include "http/loop.h"
@@ -56,13 +57,13 @@ static struct state_open open_options(const struct context *c, const struct sess
     };
 }
 
-static void keep_ids(struct context *c, const json_t *ids)
+static const json_t *kept(struct context *c, const json_t *map)
 {
-    json_t *own = json_object_size(ids) == 0 ? NULL : jsonx_copy(ids);
+    json_t *own = json_object_size(map) == 0 ? NULL : jsonx_copy(map);
 
     if (own != NULL)
         arena_hook(c->arena, (void (*)(void *))json_decref, own);
-    c->ids = own;
+    return own;
 }
 
 /* Target, names and ids as an earlier run recorded them; a state of somebody else's is told later.
@@ -84,12 +85,18 @@ static struct err *adopt_recorded(struct context *c, const struct session_option
     const json_t *ids = json_object_get(document, "ids");
     const bool is_other_suffix = suffix != NULL && !text_eq(suffix, c->model->suffix);
 
-    keep_ids(c, ids);
+    json_auto_t *labels = names_labels(document);
+    const bool is_labelled =
+            json_object_size(labels) > 0
+            && (c->model->labels != NULL || json_object_get(document, "labels") != NULL);
+
+    c->ids = kept(c, ids);
+    c->labels = kept(c, labels);
     if (is_other_target)
         c->target = arena_text(c->arena, target);
     if (is_other_suffix)
         c->suffix = arena_text(c->arena, suffix);
-    return is_other_target || is_other_suffix || json_object_size(ids) > 0
+    return is_other_target || is_other_suffix || is_labelled || json_object_size(ids) > 0
                    ? session_load_model(c, session->file)
                    : NULL;
 }
@@ -354,7 +361,7 @@ struct err *session_reload(struct session *s, const char *file, const json_t *id
 {
     struct context *c = s->context;
 
-    keep_ids(c, ids);
+    c->ids = kept(c, ids);
     engine_free(s->engine);
     s->engine = NULL;
     TRY(session_load_model(c, file));

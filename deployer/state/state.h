@@ -6,7 +6,7 @@
  * in it: documents are stored by expr_stored.
  * The JSON (version 1): {"format_version":1,"lineage":UUID,"serial":N,"salt":HEX,
  *   "owner":{"stack","environment","tenant","subscription","endpoint","target"},
- *   "suffix":"k3f9a", "ids":{ADDRESS:ID},
+ *   "suffix":"k3f9a", "ids":{ADDRESS:ID}, "labels":{SERVICE:{"use","label"}},
  * "entries":{KEY:{"id","address","kind","api_version","depends_on":[...],
  *   "last_applied":{...},"created":TIME,"updated":TIME,"status":"ready|tainted"}},
  *   "intents":{KEY:{"action","address","kind","id","token":{...},"since":TIME}}}

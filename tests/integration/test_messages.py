@@ -129,7 +129,7 @@ SCENES = [
         STACK.replace("{network: {use: network}}", "{r: {use: redis, with: {zones: 3}}}"),
         STACK.replace("{network: {use: network}}", "{r: {use: redis, needs: {network: other}}}"),
         STACK.replace("{network: {use: network}}", "{l: {use: langfuse}}"),
-        STACK.replace("{network: {use: network}}", "{a: {use: clickhouse}, b: {use: clickhouse}}"),
+        STACK.replace("{network: {use: network}}", "{a: {use: redis, with: {name: x}}, b: {use: redis, with: {name: x}}}"),
         STACK.replace("{network: {use: network}}", "{g: {use: gateway, needs: {backend: r}}, r: {use: redis}}"),
         STACK.replace("rg-s", '"${env.GROUP}"'), STACK.replace("rg-s", '"${var.group}"'), STACK.replace("rg-s", '"${group}"'), STACK.replace("rg-s", '"${"'),
         STACK + "environments: {prod: {services: {gateway: null}}}\n", STACK + "inputs: {a: {type: colour}}\n", STACK + "inputs: {a: {}}\n",

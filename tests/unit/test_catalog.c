@@ -22,7 +22,8 @@ struct fixture {
     struct stack *stack;
     struct catalog *catalog;
     struct model *model;
-    const json_t *ids; /* that the state kept, or NULL */
+    const json_t *ids;    /* that the state kept, or NULL */
+    const json_t *labels; /* likewise */
 };
 
 static const struct {
@@ -137,6 +138,10 @@ static const struct {
             "{zone: \"${resource.zone.id ?? null}\", name: \"${resource.zone.name ?? null}\"}}\n"
             "provides: {zone: {value: \"${resource.zone.id ?? null}\", output: true}}\n"
             "checks: {one: {probe: dns, about: [zone, link], target: {}}}\n" },
+    { "services/named/service.yaml",
+            "format: 1\nservice: named\ntitle: named\n"
+            "resources: {box: {kind: box, name: \"box-${service.label}x\"}}\n"
+            "provides: {label: \"${service.label}\"}\n" },
     { "services/user/service.yaml",
             "format: 1\nservice: user\ntitle: user\nneeds: {z: {service: zoned}}\n"
             "resources:\n"
@@ -206,7 +211,9 @@ static struct model *expand(struct fixture *f, const char *text, const char *suf
     AUTO(free) char *path = file_join(f->dir, "stack.yaml");
     const char *const dirs[] = { f->dir };
     const struct stack_options so = { .file = path, .catalogs = dirs, .catalog_count = 1 };
-    const struct catalog_options o = { .target = "azure", .suffix = suffix, .ids = f->ids };
+    const struct catalog_options o = {
+        .target = "azure", .suffix = suffix, .ids = f->ids, .labels = f->labels
+    };
 
     forget(f);
     put(f, "stack.yaml", text);
@@ -517,6 +524,70 @@ static void test_shared_kept_ids(void **state)
     m = expand_good(f, HEAD "services: {b: {use: zoned}, a: {use: zoned, with: {zone: a-zone}}}\n");
     assert_null(model_resource(m, "b.zone")->kept_id);
     f->ids = NULL;
+}
+
+/* What tells several of a kind apart is made once: for each row the labels that come of it. */
+static void test_labels(void **state)
+{
+    static const struct {
+        const char *services, *deployed, *labels;
+    } rows[] = {
+        { "a", "{}", "a=" },
+        { "a b c", "{}", "a= b=b c=c" },
+        { "a named b", "{}", "a=a named= b=b" }, /* who is called as the kind */
+        /* deployed before there was a second one */
+        { "b a", "{'a':{'label':''}}", "b=b a=" },
+        { "named a", "{'a':{'label':''}}", "named=named a=" },
+        /* the first one went */
+        { "b", "{'a':{'use':'named','label':''},'b':{'use':'named','label':'b'}}", "b=b" },
+        { "b", "{'b':{'use':'named','label':'b'}}", "b=b" },
+        { "b c", "{'b':{'use':'named','label':'b'}}", "b=b c=" },
+        /* another name in the file */
+        { "b", "{'a':{'label':''}}", "b=" },
+        { "x", "{'b':{'use':'named','label':'b'}}", "x=b" },
+        { "a x", "{'a':{'use':'named','label':''},'b':{'use':'named','label':'b'}}", "a= x=b" },
+        { "x b", "{'a':{'use':'named','label':''},'b':{'use':'named','label':'b'}}", "x= b=b" },
+        /* nobody knows which is which: none gets another one's */
+        { "x z", "{'a':{'use':'named','label':''},'b':{'use':'named','label':'b'}}", "x=x z=z" },
+        { "x z", "{'b':{'use':'named','label':'b'}}", "x=x z=z" },
+        /* what was of another kind */
+        { "a b", "{'a':{'use':'db','label':'a'}}", "a= b=b" },
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(free) char *text = xstrdup(rows[i].deployed);
+        AUTO(buf) struct buf file = BUF_INIT(BUF_TEXT_MAX);
+        AUTO(buf) struct buf got = BUF_INIT(BUF_TEXT_MAX);
+        struct str names = str_of(rows[i].services);
+
+        for (char *c = text; *c != '\0'; c++)
+            *c = *c == '\'' ? '"' : *c;
+        json_auto_t *deployed = jsonx_must(json_loads(text, 0, NULL));
+
+        buf_add_text(&file, HEAD "services:\n");
+        while (names.p != NULL && names.len > 0) {
+            const struct str name = str_cut(&names, ' ');
+
+            buf_addf(&file, "  %.*s: {use: named}\n", STR_ARG(name));
+        }
+        f->labels = deployed;
+        const struct model *m = expand_good(f, buf_text(&file));
+
+        f->labels = NULL;
+        for (size_t k = 0; k < m->provided_count; k++) {
+            if (text_eq(m->provided[k].name, "label"))
+                buf_addf(&got, "%s%s=%s", got.len == 0 ? "" : " ", m->provided[k].service,
+                        json_string_value(m->provided[k].value));
+        }
+        if (!text_eq(buf_text(&got), rows[i].labels))
+            fail_msg("%s of %s: %s", rows[i].services, rows[i].deployed, buf_text(&got));
+    }
+    expand_good(f, HEAD "services: {a: {use: named}, b: {use: named}, d: {use: db}}\n");
+    assert_json(f->model->labels, "",
+            "{\"a\":{\"label\":\"\",\"use\":\"named\"},\"b\":{\"label\":\"b\",\"use\":\"named\"}}");
+    expand_good(f, HEAD "services: {b: {use: named}, d: {use: db}}\n");
+    assert_null(f->model->labels); /* one of each kind: nothing to remember */
 }
 
 static void test_shared_differs(void **state)
@@ -844,6 +915,7 @@ int main(void)
         TEST(test_shared),
         TEST(test_shared_kept_ids),
         TEST(test_shared_differs),
+        TEST(test_labels),
         TEST(test_values_keep_their_types),
         TEST(test_what_is_wrong),
         TEST(test_service_errors),
