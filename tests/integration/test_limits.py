@@ -136,8 +136,10 @@ class Limits(unittest.TestCase):
         return json.loads(done.stdout)["findings"]
 
     def errors(self, kind, name, body):
-        """What is wrong with such a resource: the findings that are errors, and the rules that could not be judged."""
-        return [f["text"] for f in self.findings(kind, name, body) if f["severity"] == "error" or f["code"] == "rule.not-judged"]
+        """What is wrong with such a resource: the findings that are errors, and the rules that could not be judged. Names that
+        lead nowhere (DNS-...) are a fault of a stack that holds this resource alone, and no limit."""
+        return [f["text"] for f in self.findings(kind, name, body)
+                if (f["severity"] == "error" and not f["code"].startswith("DNS-")) or f["code"] == "rule.not-judged"]
 
     def judge_example(self, path):
         with open(path) as f:
