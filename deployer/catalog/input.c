@@ -486,20 +486,21 @@ json_t *input_value(struct instance *in, struct expansion *x, size_t at, struct 
     return slot_value(x, slot, what, deps, compute_input, &w);
 }
 
-void inputs_check_names(struct expansion *x, const struct instance *in)
+static void check_names(struct expansion *x, const struct instance *in, const struct doc_node *with,
+        const char *with_path)
 {
     const size_t count = in->spec->input_count;
     AUTO(free) const char **names = xcalloc(count, sizeof(*names));
 
     for (size_t i = 0; i < count; i++)
         names[i] = in->spec->inputs[i].name;
-    for (size_t i = 0; in->with != NULL && i < in->with->count; i++) {
-        const struct doc_entry *e = &in->with->entries[i];
+    for (size_t i = 0; with != NULL && with->kind == DOC_MAP && i < with->count; i++) {
+        const struct doc_entry *e = &with->entries[i];
 
         if (service_input(in->spec, e->key) != NULL
                 || (in->entry == NULL && text_eq(e->key, "existing")))
             continue;
-        AUTO(free) char *path = xasprintf("%s.%s", in->with_path, e->key);
+        AUTO(free) char *path = xasprintf("%s.%s", with_path, e->key);
         AUTO(free) char *what = xasprintf("input of service '%s' called", in->spec->name);
         AUTO(err) struct err *err = scope_no_such(what, e->key, names, count);
         struct diag *d = diag_add(
@@ -507,8 +508,28 @@ void inputs_check_names(struct expansion *x, const struct instance *in)
 
         if (err_hint(err)[0] != '\0')
             diag_set_hint(x->diags, d, "%s", err_hint(err));
-        set_meant(x, d, in->with_path, text_suggest(str_of(e->key), names, count));
+        set_meant(x, d, with_path, text_suggest(str_of(e->key), names, count));
     }
+}
+
+/* What overlays that nobody chose would give the service. */
+static void check_overlays(struct expansion *x, const struct instance *in)
+{
+    const struct doc_node *all = doc_get(x->stack->file_root, "environments");
+
+    for (size_t i = 0; all != NULL && all->kind == DOC_MAP && i < all->count; i++) {
+        AUTO(free)
+        char *path = xasprintf("environments.%s.%s", all->entries[i].key, in->with_path);
+
+        check_names(x, in, doc_at(all->entries[i].value, in->with_path), path);
+    }
+}
+
+void inputs_check_names(struct expansion *x, const struct instance *in)
+{
+    check_names(x, in, in->with, in->with_path);
+    if (x->stack->environment[0] == '\0')
+        check_overlays(x, in);
 }
 
 /* The input whose steps the service's `versions` allow. */

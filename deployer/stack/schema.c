@@ -538,3 +538,44 @@ void schema_check_merged(const struct doc_node *root, struct diag_list *diags)
         check_need_targets(services, e, path, diags);
     }
 }
+
+/* A service of an overlay alone is a new one, or a misspelt one of the base. */
+static void check_added(const struct doc_node *services, const struct doc_entry *e,
+        const char *path, struct diag_list *diags)
+{
+    AUTO(free) char *use = sub_path(path, "use");
+    AUTO(free) const char **names = xcalloc(services->count, sizeof(*names));
+    size_t count = 0;
+
+    if (doc_get(doc_get(services, e->key), "use") != NULL || diag_explains(diags, use))
+        return;
+    for (size_t i = 0; i < services->count; i++) {
+        if (!text_eq(services->entries[i].key, e->key))
+            names[count++] = services->entries[i].key;
+    }
+    const char *meant = text_suggest(str_of(e->key), names, count);
+
+    diag_add(diags, DIAG_ERROR, "stack.missing-key", e->key_place, path,
+            "the base has no such service%s%s%s, and a new one needs 'use'",
+            meant == NULL ? "" : " (did you mean ", meant == NULL ? "" : meant,
+            meant == NULL ? "" : "?)");
+}
+
+void schema_check_overlay(const struct doc_node *merged, const struct doc_node *overlay,
+        const char *path, struct diag_list *diags)
+{
+    const struct doc_node *services = doc_get(merged, "services");
+    const struct doc_node *own = doc_get(overlay, "services");
+
+    if (services == NULL || services->kind != DOC_MAP || own == NULL || own->kind != DOC_MAP)
+        return;
+    for (size_t i = 0; i < own->count; i++) {
+        const struct doc_entry *e = &own->entries[i];
+        AUTO(free) char *sub = xasprintf("%s.services.%s", path, e->key);
+
+        if (e->value->kind != DOC_MAP)
+            continue;
+        check_added(services, e, sub, diags);
+        check_need_targets(services, e, sub, diags);
+    }
+}

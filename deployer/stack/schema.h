@@ -18,6 +18,12 @@
 bool schema_check_format(const struct doc_node *root, struct diag_list *diags);
 /* The base and each of its environments. */
 void schema_check_file(const struct doc_node *root, struct diag_list *diags);
+/*
+ * The same of an overlay that nobody chose, cheaply: services that it would add without saying what
+ * they are, needs that name nothing. `merged` is what it makes, `path` its own ("environments.x").
+ */
+void schema_check_overlay(const struct doc_node *merged, const struct doc_node *overlay,
+        const char *path, struct diag_list *diags);
 /* The name of a Key Vault. */
 void schema_check_vault(
         const char *name, struct place place, const char *path, struct diag_list *diags);

@@ -172,6 +172,26 @@ static void release_vars(void *object)
     json_decref(object);
 }
 
+/* Overlays that nobody chose are laid over the base only to see what is wrong with them. */
+static void check_others(const struct loader *l, const struct stack *s)
+{
+    const struct doc_node *all = doc_get(s->file_root, "environments");
+
+    if (s->environment[0] != '\0' || all == NULL || all->kind != DOC_MAP)
+        return;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct doc_entry *e = &all->entries[i];
+        AUTO(free) char *path = xasprintf("environments.%s", e->key);
+
+        if (e->value->kind != DOC_MAP)
+            continue;
+        const struct doc_node *overlay = prepare(l->arena, e->value);
+
+        schema_check_overlay(
+                merge_overlay(l->arena, s->root, overlay, path, l->diags), overlay, path, l->diags);
+    }
+}
+
 static struct err *read_values(struct loader *l)
 {
     struct stack *s = l->stack;
@@ -228,6 +248,7 @@ struct err *stack_load(struct arena *arena, const struct stack_options *o, struc
         s->root = merge_overlay(arena, s->root, s->overlay, path, diags);
     }
     schema_check_merged(s->root, diags);
+    check_others(&l, s);
     fill(arena, s);
     fill_catalogs(arena, s, o, diags);
     s->vars = inputs_values(of_kind(doc_get(s->root, "inputs"), DOC_MAP),

@@ -108,6 +108,34 @@ class Consequences(Mistakes):
         self.assertEqual([line.split(": ")[1] for line in self.validate(text)[1]], ["services.redis.use", "services.langfuse.needs.blob"])
 
 
+class Overlays(Mistakes):
+    def test_each_is_looked_at(self):
+        """Without -e, too: the line is the overlay's own."""
+        rows = [
+            ("{sevices: {}}", "22:10: environments.prod.sevices: is not known here (did you mean services?)"),
+            ("{services: {redsi: {with: {sku: Balanced_B1}}}}",
+             "22:21: environments.prod.services.redsi: the base has no such service (did you mean redis?), and a new one needs 'use'"),
+            ("{services: {redsi: null}}",
+             "22:21: environments.prod: null removes 'redsi', but the base has no such key (did you mean redis?)"),
+            ("{services: {redis: {with: {skuu: a}}}}", "22:36: environments.prod.services.redis.with.skuu: there is no input of service "
+             "'redis' called 'skuu' (did you mean sku?)"),
+            ("{services: {gateway: {needs: {backend: langfus}}}}",
+             "22:48: environments.prod.services.gateway.needs.backend: 'langfus' is not a service of this stack (did you mean langfuse?)"),
+            ("{network: {adress_space: a}}", "22:20: environments.prod.network.adress_space: there is no input of service 'network' "
+             "called 'adress_space' (did you mean address_space?)"),
+            ("{services: {redis: {with: {sku: Balanced_B3}}, blob: {needs: null}, cache: {use: redis}}, network: {address_space: 10.1.0.0/16}}", None),
+        ]
+        for overlay, told in rows:
+            with self.subTest(overlay):
+                status, lines = self.validate(GOOD.replace("{inputs: {stage: prod}}", overlay))
+                if told is not None:
+                    self.assertEqual((status, len(lines)), (65, 1), lines)
+                    place, rest = told.split(": ", 1)
+                    self.assertTrue(lines[0].startswith(place) and lines[0].endswith(rest.split(": ", 1)[1]), lines[0])
+                else:
+                    self.assertEqual([l for l in lines if "removes" not in l], [], lines)
+
+
 VNET = "/subscriptions/0/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v"
 
 
