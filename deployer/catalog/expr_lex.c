@@ -137,6 +137,8 @@ static struct err *read_mark(struct lex *l)
     AUTO(buf) struct buf shown = BUF_INIT(64);
 
     text_add_escaped(&shown, str_slice(l->text, l->at, l->at + 1));
+    if (first == '$' && peek(l, 1) == '{')
+        return err_new(ERR_CONFIG, 0, "another '${' before the first one ended: a '}' is missing");
     if (first == '=')
         return err_new(ERR_CONFIG, 0, "'=' is no operator: write ==");
     return err_new(ERR_CONFIG, 0, "'%s' can't stand here", buf_text(&shown));

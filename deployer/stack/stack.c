@@ -230,6 +230,13 @@ struct err *stack_load(struct arena *arena, const struct stack_options *o, struc
                 "is no stack file: it must be a map that begins with 'deployer: %d'", STACK_FORMAT);
         return NULL;
     }
+    if (root->count == 0) {
+        diag_set_hint(diags,
+                diag_add(diags, DIAG_ERROR, "stack.empty", root->place, "",
+                        "there is nothing in it"),
+                "deployer init writes a first stack.yaml");
+        return NULL;
+    }
     if (!schema_check_format(root, diags))
         return NULL;
     schema_check_file(root, diags);

@@ -121,7 +121,7 @@ SCENES = [
         "apply s.yaml --state foo://x", "apply s.yaml --state azblob://x", "state show s.yaml x", "state push s.yaml none.json", "state mv s.yaml a b",
         "plan s.yaml --plan none", "apply s.yaml --images maybe", "apply s.yaml --lock-timeout soon", "force-unlock s.yaml", "apply s.yaml --auth magic")]),
     ("stack file", [(V, bad(t)) for t in (
-        "", "- a\n", "a: [\n", "deployer: x\n", "deployer: 9\n", HEAD, STACK + "colour: red\n", STACK.replace("location", "lokation"),
+        "", "azure: {}\n", "- a\n", "a: [\n", "deployer: x\n", "deployer: 9\n", HEAD, STACK + "colour: red\n", STACK.replace("location", "lokation"),
         STACK.replace("rg-s", "{}"),
         STACK.replace("stack: s", "stack: S!"), STACK.replace("japaneast", "[a]"), STACK.replace("{network: {use: network}}", "{x: {use: redys}}"),
         STACK.replace("{network: {use: network}}", "{x: {with: {}}}"), STACK.replace("use: network", "use: network, with: {adress_space: 1}"),

@@ -172,9 +172,10 @@ static void test_says_what_is_wrong(void **state)
         const char *text;
         const char *want;
     } rows[] = {
-        { "", "1:1: 'deployer: 1' is missing: the version of the file's format\n"
-              "1:1: 'services' is missing: what the stack consists of\n"
-              "1:1: 'stack' is missing: the name of the stack" },
+        { "", "1:1: there is nothing in it" },
+        { "azure: {}\n", "1:1: 'deployer: 1' is missing: the version of the file's format\n"
+                         "1:1: 'services' is missing: what the stack consists of\n"
+                         "1:1: 'stack' is missing: the name of the stack" },
         { "- a\n", "1:1: is no stack file: it must be a map that begins with 'deployer: 1'" },
         { "deployer: 2\nnonsense: 1\n",
                 "1:11: deployer: the file is written for a newer deployer: its format is 2, this "
