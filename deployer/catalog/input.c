@@ -528,7 +528,7 @@ static void check_overlays(struct expansion *x, const struct instance *in)
 void inputs_check_names(struct expansion *x, const struct instance *in)
 {
     check_names(x, in, in->with, in->with_path);
-    if (x->stack->environment[0] == '\0')
+    if (x->stack->checks_overlays)
         check_overlays(x, in);
 }
 

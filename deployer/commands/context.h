@@ -73,6 +73,7 @@ struct context {
     struct diag_list diags;  /* of everything loaded so far */
     size_t diags_printed;    /* context_print_diags goes on behind them */
     const char *environment; /* -e, or NULL */
+    bool checks_overlays;    /* without -e: those of the stack are looked at, too */
     const char *target;      /* "azure" or "sandbox" */
     bool is_target_given;    /* false: the state's recorded target counts */
     const char *state_url;   /* --state, or NULL */

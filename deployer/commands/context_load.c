@@ -49,6 +49,7 @@ static struct err *load_stack(struct context *c, const char *file)
     AUTO(free) char *path = file_is_dir(file) ? TAKE(inside) : xstrdup(file);
     const struct stack_options o = { .file = path,
         .environment = c->environment,
+        .checks_overlays = c->checks_overlays && c->environment == NULL,
         .vars = c->vars.items,
         .var_count = c->vars.count,
         .catalogs = c->catalogs.items,

@@ -152,6 +152,7 @@ static struct err *run(int argc, char **argv)
                     .args_min = 1,
                     .args_max = 1,
                     .formats = VERDICT_FORMATS }));
+    c.checks_overlays = true;
     AUTO(err) struct err *invalid = context_load_model(&c, c.args[0]);
 
     if (invalid == NULL)

@@ -177,7 +177,7 @@ static void check_others(const struct loader *l, const struct stack *s)
 {
     const struct doc_node *all = doc_get(s->file_root, "environments");
 
-    if (s->environment[0] != '\0' || all == NULL || all->kind != DOC_MAP)
+    if (!s->checks_overlays || all == NULL || all->kind != DOC_MAP)
         return;
     for (size_t i = 0; i < all->count; i++) {
         const struct doc_entry *e = &all->entries[i];
@@ -208,6 +208,7 @@ static struct stack *begin(struct loader *l)
     s->arena = l->arena;
     s->file = arena_text(l->arena, l->options->file);
     s->dir = arena_text(l->arena, dir);
+    s->checks_overlays = l->options->checks_overlays;
     s->environment =
             l->options->environment == NULL ? "" : arena_text(l->arena, l->options->environment);
     return s;

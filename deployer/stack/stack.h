@@ -40,6 +40,7 @@ struct stack {
     const char *dir;  /* its folder */
     const char *name;
     const char *environment;          /* "" for the base alone */
+    bool checks_overlays;             /* those that were not chosen, too */
     const struct doc_node *root;      /* merged tree */
     const struct doc_node *file_root; /* as written: the base and all environments */
     const struct doc_node *overlay;   /* what the environment laid over the base, or NULL */
@@ -66,6 +67,7 @@ struct stack {
 struct stack_options {
     const char *file;
     const char *environment; /* or NULL */
+    bool checks_overlays;    /* without an environment: look at each for what is not there */
     const char *const *vars; /* "K=V" */
     size_t var_count;
     const char *const *catalogs;

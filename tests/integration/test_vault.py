@@ -175,7 +175,7 @@ class Refusals(Vault):
         self.assertIn("AKV10032", plan.err)
         self.assertIn("azure.tenant", plan.err)
         self.sandbox.set_faults("faults:\n  - match: {path: '/secrets/*'}\n    do: {status: 200, body: '{}'}\n")
-        self.assertRegex(self.run_cli("plan", status=1).err, r"vault %s: secret [A-Z-]+: the answer holds no value" % VAULT)
+        self.assertRegex(self.run_cli("plan", status=1).err, r"vault %s: secret [A-Z-]+: what answers is no vault" % VAULT)
 
     def test_vault_that_is_closed_or_not_there(self):
         plan = self.run_cli("plan", status=1)
