@@ -168,11 +168,12 @@ static void add_variable(
     add_row(l, path, value, origins[origin], place);
 }
 
-static void add_reference(void *arg, bool is_secret, const char *name)
+static void add_reference(void *arg, enum reference_root of, const char *name)
 {
-    AUTO(free) char *path = xasprintf("%s.%s", is_secret ? "secret" : "env", name);
+    AUTO(free) char *path = xasprintf("%s.%s", reference_root_name(of), name);
 
-    add_variable(arg, path, name, is_secret, false);
+    if (of != REFERENCE_VAR && name[0] != '\0')
+        add_variable(arg, path, name, of == REFERENCE_SECRET, false);
 }
 
 /* What the service's file says of an input that the stack does not name. */

@@ -109,14 +109,16 @@ static void add_service(struct writer *w, const char *use, const struct doc_node
 }
 
 /* What the file names and no input explains: left for its author to fill in. */
-static void add_reference(void *arg, bool is_secret, const char *name)
+static void add_reference(void *arg, enum reference_root of, const char *name)
 {
     struct writer *w = arg;
     const char *kept = arena_text(w->c->arena, name);
 
+    if (of == REFERENCE_VAR || name[0] == '\0')
+        return;
     if (is_first(&w->names, kept) && dotenv_find(&w->starter, str_of(kept)) == NULL)
         buf_addf(&w->text, "\n# The stack file uses it as ${%s.%s}.\n%s=\n",
-                is_secret ? "secret" : "env", kept, kept);
+                reference_root_name(of), kept, kept);
 }
 
 static void fill(struct writer *w)

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "stack/input_type.h"
+#include "stack/references.h"
 #include "stack/sources.h"
 
 static const struct place command_line = { .file = "--var" };
@@ -341,4 +342,68 @@ json_t *inputs_values(
             json_decref(value);
     }
     return values;
+}
+
+/* ---- what an environment adds ---- */
+
+struct readers {
+    const char **names; /* owned, as each of them */
+    size_t count, capacity;
+    bool is_any; /* an expression may read each of them */
+};
+
+static void add_reader(void *arg, enum reference_root of, const char *name)
+{
+    struct readers *r = arg;
+
+    if (of != REFERENCE_VAR)
+        return;
+    r->is_any = r->is_any || name[0] == '\0';
+    GROW(r->names, r->count, r->capacity);
+    r->names[r->count++] = xstrdup(name);
+}
+
+static bool is_read(const struct readers *r, const char *name)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        if (text_eq(r->names[i], name))
+            return true;
+    }
+    return r->is_any;
+}
+
+/* What an environment adds to the base's inputs is new there, or one of them misspelt. */
+static void check_added(const struct readers *r, const struct doc_node *base,
+        const struct doc_node *added, const char *path, struct diag_list *diags)
+{
+    for (size_t i = 0; added != NULL && added->kind == DOC_MAP && i < added->count; i++) {
+        const struct doc_entry *e = &added->entries[i];
+        AUTO(free) char *own = xasprintf("%s.%s", path, e->key);
+
+        if (doc_get(base, e->key) != NULL || is_read(r, e->key) || diag_explains(diags, own))
+            continue;
+        const char *meant = text_suggest(str_of(e->key), r->names, r->count);
+        struct diag *d = diag_add(diags, DIAG_WARNING, "stack.input-unread", e->key_place, own,
+                "the base has no such input, and no ${var.%s} reads it", e->key);
+
+        if (meant != NULL)
+            diag_set_hint(diags, d, "did you mean %s?", meant);
+    }
+}
+
+void inputs_check_added(const struct doc_node *file_root, struct diag_list *diags)
+{
+    const struct doc_node *all = doc_get(file_root, "environments");
+    struct readers r = { 0 };
+
+    references_each(file_root, add_reader, &r);
+    for (size_t i = 0; all != NULL && all->kind == DOC_MAP && i < all->count; i++) {
+        AUTO(free) char *path = xasprintf("environments.%s.inputs", all->entries[i].key);
+
+        check_added(&r, doc_get(file_root, "inputs"), doc_get(all->entries[i].value, "inputs"),
+                path, diags);
+    }
+    for (size_t i = 0; i < r.count; i++)
+        free((char *)(uintptr_t)r.names[i]);
+    free(r.names);
 }

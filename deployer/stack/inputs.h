@@ -29,6 +29,8 @@ struct inputs_given {
     const char *dir; /* the stack file's: sources are relative to it */
 };
 
+/* Warns of inputs that an environment adds to the base's and no ${var.X} in the file reads. */
+void inputs_check_added(const struct doc_node *file_root, struct diag_list *diags);
 /*
  * name -> typed value of each declaration (normalised, NULL: none): what --var says, else its
  * source (sources.h), else its default. Owned. An input without any is an error.

@@ -7,58 +7,80 @@
 
 struct found {
     struct item {
-        bool is_secret;
+        enum reference_root of;
         char *name;
     } * items;
     size_t count;
     size_t capacity;
 };
 
+static const char *const root_names[] = {
+    [REFERENCE_ENV] = "env", [REFERENCE_SECRET] = "secret", [REFERENCE_VAR] = "var"
+};
+
+const char *reference_root_name(enum reference_root of)
+{
+    return root_names[of];
+}
+
 static bool is_word(char ch)
 {
     return ch == '_' || ((unsigned char)ch < 128 && isalnum((unsigned char)ch));
 }
 
-static void add(struct found *f, bool is_secret, struct str name)
+static void add(struct found *f, enum reference_root of, struct str name)
 {
     for (size_t i = 0; i < f->count; i++) {
-        if (f->items[i].is_secret == is_secret && str_eq(str_of(f->items[i].name), name))
+        if (f->items[i].of == of && str_eq(str_of(f->items[i].name), name))
             return;
     }
     GROW(f->items, f->count, f->capacity);
-    f->items[f->count++] = (struct item){ .is_secret = is_secret, .name = str_dup(name) };
+    f->items[f->count++] = (struct item){ .of = of, .name = str_dup(name) };
 }
 
-static void look_for(struct found *f, struct str inner, size_t at, struct str root)
+static void look_for(struct found *f, struct str inner, size_t at, enum reference_root of)
 {
     const struct str rest = str_slice(inner, at, inner.len);
-    size_t n = root.len;
+    const struct str root = str_of(root_names[of]);
+    size_t n = root.len + 1;
 
-    if (!str_starts(rest, root) || (at > 0 && (is_word(inner.p[at - 1]) || inner.p[at - 1] == '.')))
+    if (!str_starts(rest, root) || (at > 0 && (is_word(inner.p[at - 1]) || inner.p[at - 1] == '.'))
+            || (rest.len > root.len && is_word(rest.p[root.len])))
         return;
+    if (rest.len <= root.len || rest.p[root.len] != '.') {
+        add(f, of, STR(""));
+        return;
+    }
     while (n < rest.len && is_word(rest.p[n]))
         n++;
-    if (n > root.len)
-        add(f, str_eq(root, STR("secret.")), str_slice(rest, root.len, n));
+    add(f, of, str_slice(rest, root.len + 1, n));
 }
 
-/* Skips 'text' and "text" inside an expression. */
-static void scan_expression(struct found *f, struct str inner)
+/*
+ * The inside of a ${...} up to the } that ends it; skips 'text' and "text". Returns what follows.
+ */
+static struct str scan_expression(struct found *f, struct str inner)
 {
     char quote = '\0';
+    unsigned depth = 0;
 
     for (size_t i = 0; i < inner.len; i++) {
         const char ch = inner.p[i];
 
-        if (quote != '\0')
+        if (quote != '\0') {
             quote = ch == quote ? '\0' : quote;
-        else if (ch == '\'' || ch == '"')
+        } else if (ch == '\'' || ch == '"') {
             quote = ch;
-        else {
-            look_for(f, inner, i, STR("env."));
-            look_for(f, inner, i, STR("secret."));
+        } else if (ch == '}' && depth == 0) {
+            return str_slice(inner, i, inner.len);
+        } else if (ch == '{' || ch == '}') {
+            depth = ch == '{' ? depth + 1 : depth - 1;
+        } else {
+            for (size_t of = 0; of < ARRAY_LEN(root_names); of++)
+                look_for(f, inner, i, (enum reference_root)of);
         }
     }
+    return str_slice(inner, inner.len, inner.len);
 }
 
 static void scan_text(struct found *f, struct str text)
@@ -66,11 +88,8 @@ static void scan_text(struct found *f, struct str text)
     for (ptrdiff_t at = str_find(text, STR("${")); at >= 0; at = str_find(text, STR("${"))) {
         const bool is_literal = at > 0 && text.p[at - 1] == '$';
         const struct str rest = str_slice(text, (size_t)at + 2, text.len);
-        const ptrdiff_t end = str_find(rest, STR("}"));
 
-        if (!is_literal)
-            scan_expression(f, end < 0 ? rest : str_slice(rest, 0, (size_t)end));
-        text = rest;
+        text = is_literal ? rest : scan_expression(f, rest);
     }
 }
 
@@ -83,13 +102,13 @@ static void scan_node(struct found *f, const struct doc_node *node)
 }
 
 void references_each(const struct doc_node *root,
-        void (*fn)(void *arg, bool is_secret, const char *name), void *arg)
+        void (*fn)(void *arg, enum reference_root of, const char *name), void *arg)
 {
     struct found f = { 0 };
 
     scan_node(&f, root);
     for (size_t i = 0; i < f.count; i++) {
-        fn(arg, f.items[i].is_secret, f.items[i].name);
+        fn(arg, f.items[i].of, f.items[i].name);
         free(f.items[i].name);
     }
     free(f.items);

@@ -257,6 +257,7 @@ struct err *stack_load(struct arena *arena, const struct stack_options *o, struc
     }
     schema_check_merged(s->root, diags);
     check_others(&l, s);
+    inputs_check_added(root, diags);
     fill(arena, s);
     fill_catalogs(arena, s, o, diags);
     s->vars = inputs_values(of_kind(doc_get(s->root, "inputs"), DOC_MAP),

@@ -94,6 +94,14 @@ class Consequences(Mistakes):
             with self.subTest(new):
                 self.assertEqual(self.validate(self.change(old, new)), (65, told))
 
+    def test_an_input_that_an_overlay_misspells(self):
+        text = GOOD.replace("{inputs: {stage: prod}}", "{inputs: {stagee: prod}}")
+        told = ["22:19: warning: environments.prod.inputs.stagee: the base has no such input, and no ${var.stagee} reads it"]
+        self.assertEqual(self.validate(text), (0, told))
+        self.assertEqual(self.validate(text, "-e", "prod"), (0, told))
+        new = text.replace("rg-", "${var.stagee ?? ''}rg-")
+        self.assertEqual(self.validate(new, "-e", "prod"), (0, []))
+
     def test_of_an_overlay_either(self):
         bare = GOOD.replace("  subscription: 5b500000-0000-4000-8000-000000000001\n", "")
         text = bare.replace("{inputs: {stage: prod}}", "{azur: {subscription: 5b500000-0000-4000-8000-000000000001}}")

@@ -10,9 +10,9 @@
 #include "base/buf.h"
 #include "stack/references.h"
 
-static void note(void *arg, bool is_secret, const char *name)
+static void note(void *arg, enum reference_root of, const char *name)
 {
-    buf_addf(arg, "%s%s ", is_secret ? "s:" : "e:", name);
+    buf_addf(arg, "%.1s:%s ", reference_root_name(of), name);
 }
 
 static void test_rows(void **state)
@@ -29,7 +29,10 @@ static void test_rows(void **state)
         { "a: env.A\n", "" },
         { "a: \"${'env.A'}\"\n", "" },
         { "a: \"${my_env.A}${x.env.A}\"\n", "" },
-        { "a: ${env.}\n", "" },
+        { "a: ${env.}\n", "e: " },
+        { "a: \"${merge({a: var.x}, var.y)} var.z\"\n", "v:x v:y " },
+        { "a: \"${variable.x}${var['x']}${json(var)}\"\n", "v: " },
+        { "a: \"${'}' == env.A}\"\n", "e:A " },
         { "a: ${env.A\n", "e:A " },
     };
 
