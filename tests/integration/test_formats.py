@@ -190,7 +190,7 @@ class Rows(unittest.TestCase):
         self.assertIn("1 finding at or above 'warn' fails", html.unescape(self.rows["warned, warn"][1]["html"]))
 
     def test_plan_judges_messages_too(self):
-        done = cli("plan", "warned/stack.yaml", "--fail-on", "warn", cwd=self.folder)
+        done = cli("plan", "warned/stack.yaml", "--state", "none.json", "--fail-on", "warn", cwd=self.folder)
         self.assertEqual((done.returncode, "nothing was touched" in done.stderr), (1, True), done.stderr)
 
     # ---- SARIF 2.1.0 ----
