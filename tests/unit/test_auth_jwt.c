@@ -16,43 +16,10 @@
 #include "base/encode.h"
 #include "base/jsonx.h"
 #include "cloud/arm/auth_jwt.h"
+#include "pem.h"
 
 static EVP_PKEY *rsa_key;
 static char *rsa_pem, *locked_pem, *ec_pem, *cert_pem, *other_cert_pem;
-
-static char *text_of(BIO *bio)
-{
-    char *p = NULL;
-    const long n = BIO_get_mem_data(bio, &p);
-    char *text = xmemdup0(p, (size_t)n);
-
-    BIO_free(bio);
-    return text;
-}
-
-static char *key_text(EVP_PKEY *key, const char *password)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-
-    PEM_write_bio_PKCS8PrivateKey(bio, key, password == NULL ? NULL : EVP_aes_256_cbc(), password,
-            password == NULL ? 0 : (int)strlen(password), NULL, NULL);
-    return text_of(bio);
-}
-
-static char *certificate_text(EVP_PKEY *key)
-{
-    X509 *x = X509_new();
-    BIO *bio = BIO_new(BIO_s_mem());
-
-    ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-    X509_gmtime_adj(X509_getm_notBefore(x), 0);
-    X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-    X509_set_pubkey(x, key);
-    X509_sign(x, key, EVP_sha256());
-    PEM_write_bio_X509(bio, x);
-    X509_free(x);
-    return text_of(bio);
-}
 
 static int set_up(void **state)
 {
@@ -61,11 +28,11 @@ static int set_up(void **state)
 
     (void)state;
     rsa_key = EVP_RSA_gen(2048);
-    rsa_pem = key_text(rsa_key, NULL);
-    locked_pem = key_text(rsa_key, "sesame");
-    ec_pem = key_text(ec, NULL);
-    cert_pem = certificate_text(rsa_key);
-    other_cert_pem = certificate_text(other);
+    rsa_pem = pem_of_key(rsa_key, NULL);
+    locked_pem = pem_of_key(rsa_key, "sesame");
+    ec_pem = pem_of_key(ec, NULL);
+    cert_pem = pem_of_certificate(rsa_key);
+    other_cert_pem = pem_of_certificate(other);
     EVP_PKEY_free(other);
     EVP_PKEY_free(ec);
     return 0;

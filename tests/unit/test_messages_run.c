@@ -20,49 +20,17 @@
 #include "cloud/arm/auth_jwt.h"
 #include "http/loop.h"
 #include "messages.h"
+#include "pem.h"
 #include "state/state.h"
 #include "verify/environment.h"
 
 /* ---- logins ---- */
 
-static char *text_of_bio(BIO *bio)
-{
-    char *p = NULL;
-    const long n = BIO_get_mem_data(bio, &p);
-    char *text = xmemdup0(p, (size_t)n);
-
-    BIO_free(bio);
-    return text;
-}
-
-static char *key_text(EVP_PKEY *key)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-
-    PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
-    return text_of_bio(bio);
-}
-
-static char *certificate_text(EVP_PKEY *key)
-{
-    X509 *x = X509_new();
-    BIO *bio = BIO_new(BIO_s_mem());
-
-    ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-    X509_gmtime_adj(X509_getm_notBefore(x), 0);
-    X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-    X509_set_pubkey(x, key);
-    X509_sign(x, key, EVP_sha256());
-    PEM_write_bio_X509(bio, x);
-    X509_free(x);
-    return text_of_bio(bio);
-}
-
 /* Signs with a key and the certificate of another (or of the same; NULL: of none). */
 static struct err *signed_with(EVP_PKEY *key, EVP_PKEY *of)
 {
-    AUTO(free) char *private = key_text(key);
-    AUTO(free) char *certificate = of == NULL ? xstrdup("") : certificate_text(of);
+    AUTO(free) char *private = pem_of_key(key, NULL);
+    AUTO(free) char *certificate = of == NULL ? xstrdup("") : pem_of_certificate(of);
     AUTO(free) char *pem = xasprintf("%s%s", private, certificate);
     const struct auth_jwt jwt = {
         .audience = "https://login.example", .client_id = "id", .id = "1"
